@@ -1,0 +1,94 @@
+"""HTML fragments: the one place where a value becomes markup, always escaped.
+
+Every fragment is readable without colour, carries its caption, and scopes its headers, so
+that what JupyterLab shows is what the report shows.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+METADATA_KEY = "evalkit"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A fragment that shows itself in a notebook.
+
+    html     the fragment, already escaped
+    text     the same content for a plain terminal
+    payload  machine-readable content, kept in the output's metadata under `METADATA_KEY`
+    """
+
+    html: str
+    text: str
+    payload: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """The plain text, so that a terminal shows prose and not markup."""
+        return self.text
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
+        metadata = {METADATA_KEY: self.payload} if self.payload else {}
+        return {"text/html": self.html, "text/plain": self.text}, metadata
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], caption: str, numeric: Sequence[bool] = ()
+) -> str:
+    """A captioned table; the first cell of each row is its header.
+
+    header, rows  texts, already formatted; each row as long as `header`
+    numeric       which columns hold figures and are right-aligned (default: none)
+    """
+    numeric = tuple(numeric) or (False,) * len(header)
+    css = [' class="num"' if flag else "" for flag in numeric]
+    head = "".join(f'<th scope="col"{c}>{escape(h)}</th>' for h, c in zip(header, css, strict=True))
+    body = "".join(_row(row, css) for row in rows)
+    return (
+        f'<table class="evalkit"><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _row(row: Sequence[str], css: Sequence[str]) -> str:
+    first, *rest = row
+    cells = "".join(f"<td{c}>{escape(cell)}</td>" for cell, c in zip(rest, css[1:], strict=True))
+    return f'<tr><th scope="row"{css[0]}>{escape(first)}</th>{cells}</tr>'
+
+
+def table_text(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    """The same table as aligned plain text."""
+    grid = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(row[i]) for row in grid) for i in range(len(header))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in grid]
+    return "\n".join([caption, *lines])
+
+
+def figure(svg: bytes, alt: str, caption: str, data_table: str) -> str:
+    """A figure: the drawing as an image (an image cannot run script), its alt text, its data.
+
+    svg         the drawing
+    alt         what the drawing shows, for a reader who cannot see it
+    caption     the title line under the drawing
+    data_table  a `table` fragment with the numbers behind the drawing
+    """
+    source = base64.b64encode(svg).decode("ascii")
+    return (
+        f'<figure class="evalkit"><img alt="{escape(alt, quote=True)}" '
+        f'src="data:image/svg+xml;base64,{source}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        f"<details><summary>Data behind this figure: {escape(caption)}</summary>{data_table}</details>"
+    )
+
+
+def notice(title: str, lines: Sequence[str], kind: str = "note") -> str:
+    """A titled box of short statements; `kind` is `note`, `warning` or `refusal`."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return (
+        f'<div class="evalkit {escape(kind)}"><p><strong>{escape(title)}</strong></p><ul>{items}</ul></div>'
+    )

@@ -1,0 +1,1 @@
+"""One publisher's files -> tidy rows. One module a source, found by its name."""

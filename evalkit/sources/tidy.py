@@ -1,0 +1,47 @@
+"""What every source hands over: tidy rows, and where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file that was read: enough to tell later whether it is still the same file."""
+
+    name: str
+    sha256: str
+    size: int
+    retrieved: date
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Tidy:
+    """One publisher's files as tidy rows.
+
+    rows     one row per unit and period, sorted by both: `unit` (text), `period` (pandas
+             Period), then measure columns as published; counts stay counts. Values a reader
+             knows to be missing are missing here and listed in `missing`.
+    files    every file read, in reading order
+    missing  columns `unit`, `period`, `why`: unit-periods whose absence is explained
+    notes    what was dropped, merged, reconciled or looked suspicious, one sentence each;
+             the report shows them
+    """
+
+    rows: pd.DataFrame
+    files: tuple[SourceFile, ...]
+    missing: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit", "period", "why"]))
+    notes: tuple[str, ...] = ()
+
+
+def fingerprint(path: Path, note: str = "") -> SourceFile:
+    """The record of one file; `retrieved` is the day it was last written on this disk."""
+    content = path.read_bytes()
+    written = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    return SourceFile(path.name, hashlib.sha256(content).hexdigest(), len(content), written, note)
