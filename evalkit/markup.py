@@ -37,9 +37,7 @@ class Shown:
         return {"text/html": self.html, "text/plain": self.text}, metadata
 
 
-def table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], caption: str, numeric: Sequence[bool] = ()
-) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str, numeric: Sequence[bool] = ()) -> str:
     """A captioned table; the first cell of each row is its header.
 
     header, rows  texts, already formatted; each row as long as `header`
@@ -89,6 +87,4 @@ def figure(svg: bytes, alt: str, caption: str, data_table: str) -> str:
 def notice(title: str, lines: Sequence[str], kind: str = "note") -> str:
     """A titled box of short statements; `kind` is `note`, `warning` or `refusal`."""
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return (
-        f'<div class="evalkit {escape(kind)}"><p><strong>{escape(title)}</strong></p><ul>{items}</ul></div>'
-    )
+    return f'<div class="evalkit {escape(kind)}"><p><strong>{escape(title)}</strong></p><ul>{items}</ul></div>'

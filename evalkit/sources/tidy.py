@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from evalkit.errors import Fault
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -30,6 +32,8 @@ class Tidy:
              knows to be missing are missing here and listed in `missing`.
     files    every file read, in reading order
     missing  columns `unit`, `period`, `why`: unit-periods whose absence is explained
+    faults   what is wrong with the rows, for a reader that can go on and let the panel report all
+             faults together; a reader that cannot go on raises DataError instead
     notes    what was dropped, merged, reconciled or looked suspicious, one sentence each;
              the report shows them
     """
@@ -38,6 +42,7 @@ class Tidy:
     files: tuple[SourceFile, ...]
     missing: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit", "period", "why"]))
     notes: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 def fingerprint(path: Path, note: str = "") -> SourceFile:

@@ -1,0 +1,101 @@
+"""A Panel: one study, one outcome, one validated long frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from evalkit.sources import SourceFile
+from evalkit.study import Outcome, Study
+
+ROWS = ["value", "numerator", "denominator", "cohort", "phase", "t"]
+UNITS = ["cohort", "name", "segment", "region", "cluster"]
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """What is analysed.
+
+    study     the study
+    outcome   the outcome that `value` holds, in `outcome.unit`
+    rows      index (unit, period), sorted and unique, every period inside the window that a unit
+              reported; columns `ROWS`: value (float), numerator, denominator (float; missing where
+              the kind has none), cohort (Period, missing for never joined), phase, t (int)
+    units     index unit; columns `UNITS`, then covariates; one row a unit in `rows`
+    missing   columns unit, period, why: unit-periods without a value, and the reason
+    files     the files that were read
+    warnings  what is only suspicious, one sentence each
+    """
+
+    study: Study
+    outcome: Outcome
+    rows: pd.DataFrame
+    units: pd.DataFrame
+    missing: pd.DataFrame
+    files: tuple[SourceFile, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def cohorts(self) -> list[pd.Period]:
+        """The periods in which units joined, earliest first."""
+        return sorted(self.units["cohort"].dropna().unique())
+
+    @property
+    def joined(self) -> pd.Index:
+        """Units that joined at some time, in order of name."""
+        return self.units.index[self.units["cohort"].notna()]
+
+    @property
+    def never(self) -> pd.Index:
+        """Comparison units that never joined."""
+        return self.units.index[self.units["cohort"].isna()]
+
+    @property
+    def staggered(self) -> bool:
+        """Whether units joined in more than one period."""
+        return len(self.cohorts) > 1
+
+    @property
+    def analysed(self) -> pd.DataFrame:
+        """The rows that estimators may use: neither excluded nor in transition."""
+        return self.rows[self.rows["phase"].isin(["pre", "post"])]
+
+    def wide(self, column: str = "value") -> pd.DataFrame:
+        """`column` as a matrix, units by periods of the window; missing where nothing was reported."""
+        return self.rows[column].unstack("period").reindex(columns=self.study.window)
+
+    def over(self, units: pd.Index) -> pd.DataFrame:
+        """The named units taken together, one row a period that any of them reported.
+
+        Counts are added before a ratio is formed (sum of numerators over sum of denominators, in the
+        unit of report); counts and continuous measures are averaged over the units that reported.
+        Columns: value, numerator, denominator, units (how many reported).
+        """
+        part = self.rows.loc[self.rows.index.get_level_values("unit").isin(units)]
+        grouped = part.groupby("period", sort=True, observed=True)
+        out = grouped[["numerator", "denominator"]].sum(min_count=1)
+        if self.outcome.denominator is None:
+            out["value"] = grouped["value"].mean()
+        else:
+            out["value"] = self.outcome.scale * out["numerator"] / out["denominator"]
+        out["units"] = grouped["value"].count()
+        return out[["value", "numerator", "denominator", "units"]]
+
+    def with_rows(self, rows: pd.DataFrame) -> Panel:
+        """The same study and units with other rows: how placebos and sensitivity runs are made."""
+        kept = self.units.index.isin(rows.index.get_level_values("unit"))
+        return replace(self, rows=rows.sort_index(), units=self.units[kept])
+
+    def value_matrix(self) -> tuple[np.ndarray, np.ndarray]:
+        """Values, shape (units, periods), NaN where missing or excluded; cohort positions, shape (units,).
+
+        A cohort position is the column in which the unit joined, NaN for never. The rows follow
+        `units`, the columns `study.window`.
+        """
+        usable = self.rows["value"].where(self.rows["phase"].ne("excluded"))
+        matrix = usable.unstack("period").reindex(index=self.units.index, columns=self.study.window)
+        start = self.study.time(self.units["cohort"].fillna(self.study.window[0])).astype(float)
+        start[self.units["cohort"].isna().to_numpy()] = np.nan
+        return matrix.to_numpy(float), start

@@ -1,0 +1,43 @@
+"""Zeros that stand for "not reported".
+
+NHS files have held 0 where nothing was reported: from May 2019 to May 2023 the field-test
+trusts show thousands of attendances a month and not one over four hours. A zero is called
+implausible when about `EXPECTED` or more events were to be expected and none happened; under
+a Poisson law the chance of that is below 1e-21, so over-dispersion cannot explain it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from evalkit.study import Outcome
+
+EXPECTED = 50.0
+LARGE = 500.0  # a denominator below this is never called implausible
+
+
+def implausible(rows: pd.DataFrame, outcome: Outcome) -> np.ndarray:
+    """Which rows hold an implausible zero; booleans, shape (rows,). `rows` is sorted by unit and period.
+
+    Looked for in the numerator of a ratio and, for a proportion, in what is left of the denominator
+    (nobody over four hours). What was to be expected is the smaller of the unit's own shares in the
+    nearest periods before and after that have any, so that a count which fades in from nothing is
+    left alone; for a unit that never has any, it is a share that 19 in 20 other unit-periods exceed.
+    """
+    if outcome.denominator is None:
+        return np.zeros(len(rows), bool)
+    denominator = rows["denominator"]
+    found = _zero_against_expectation(rows["numerator"], denominator, rows["unit"])
+    if outcome.kind == "proportion":
+        found = found | _zero_against_expectation(denominator - rows["numerator"], denominator, rows["unit"])
+    return found
+
+
+def _zero_against_expectation(count: pd.Series, denominator: pd.Series, unit: pd.Series) -> np.ndarray:
+    share = (count / denominator).where((count > 0) & (denominator > 0))
+    around = pd.concat([share.groupby(unit).ffill(), share.groupby(unit).bfill()], axis=1)
+    typical = around.min(axis=1).fillna(share.quantile(0.05))
+    zero = count.eq(0) & (denominator >= LARGE) & (typical * denominator >= EXPECTED)
+    out: np.ndarray = zero.fillna(value=False).to_numpy(bool)
+    return out

@@ -1,0 +1,94 @@
+"""Calendar periods: read strictly, shown plainly, never a timestamp.
+
+A period is written `2024-04` (or any date inside that month, `2024-04-01`) for monthly
+studies and `2024-Q2` or `2024Q2` for quarterly ones. Nothing is guessed: `04/2024` or
+`202404` is refused, because the first is read differently in different countries and the
+second is easily mistaken for a number.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+Frequency = Literal["month", "quarter"]
+
+CODES: dict[Frequency, str] = {"month": "M", "quarter": "Q-DEC"}
+PER_YEAR: dict[Frequency, int] = {"month": 12, "quarter": 4}
+
+_MONTH = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:[T ]00:00(?::00(?:\.0+)?)?)?")
+_QUARTER = re.compile(r"(\d{4})-?[Qq]([1-4])")
+
+
+def parse(text: str, frequency: Frequency | None = None) -> pd.Period:
+    """One period from its text.
+
+    With a `frequency`, a date is read as the month or quarter it falls in and text of another
+    frequency is refused; without, the text decides. Raises ValueError saying what was expected.
+    """
+    text = text.strip()
+    if found := _QUARTER.fullmatch(text):
+        if frequency == "month":
+            raise ValueError(f"'{text}' is a quarter where a month such as 2024-04 is expected")
+        return pd.Period(year=int(found[1]), quarter=int(found[2]), freq=CODES["quarter"])
+    if found := _MONTH.fullmatch(text):
+        try:
+            day = date(int(found[1]), int(found[2]), int(found[3] or 1))
+        except ValueError as error:
+            raise ValueError(f"'{text}' is not a date in the calendar ({error})") from None
+        return pd.Period(day, freq=CODES[frequency or "month"])
+    expected = "2024-Q2" if frequency == "quarter" else "2024-04 or 2024-04-01"
+    raise ValueError(f"'{text}' is not a period; write it like {expected}")
+
+
+def parse_column(texts: pd.Series, frequency: Frequency) -> tuple[pd.Series, dict[str, str]]:
+    """A column of texts as periods, and the texts that could not be read with the reason.
+
+    Returns a Series of the same index with period dtype (missing where unreadable or blank).
+    """
+    periods: dict[str, pd.Period] = {}
+    refused: dict[str, str] = {}
+    for text in texts.dropna().unique():
+        try:
+            periods[text] = parse(str(text), frequency)
+        except ValueError as error:
+            refused[str(text)] = str(error)
+    values = pd.PeriodIndex([periods.get(text, pd.NaT) for text in texts], freq=CODES[frequency])
+    return pd.Series(values, index=texts.index), refused
+
+
+def frequency_of(period: pd.Period) -> Frequency:
+    """`month` or `quarter`. Raises ValueError for any other frequency."""
+    for name, code in CODES.items():
+        if period.freqstr == code:
+            return name
+    raise ValueError(f"{period} is neither a month nor a quarter")
+
+
+def ordinals(periods: pd.Series | pd.PeriodIndex) -> np.ndarray:
+    """Calendar positions as floats, consecutive periods 1 apart; missing periods are NaN."""
+    index = pd.PeriodIndex(periods)
+    out = index.asi8.astype(float)
+    out[np.asarray(index.isna())] = np.nan
+    return out
+
+
+def say(period: pd.Period) -> str:
+    """How a period is written in prose: `April 2024` or `Q2 2024`."""
+    return f"Q{period.quarter} {period.year}" if period.freqstr.startswith("Q") else period.strftime("%B %Y")
+
+
+def code(period: pd.Period) -> str:
+    """How a period is written in tables and files: `2024-04` or `2024-Q2`."""
+    if period.freqstr.startswith("Q"):
+        return f"{period.year}-Q{period.quarter}"
+    return period.strftime("%Y-%m")
+
+
+def noun(frequency: Frequency, count: int = 1) -> str:
+    """`month` or `months`, `quarter` or `quarters`."""
+    return frequency if count == 1 else f"{frequency}s"

@@ -1,0 +1,129 @@
+"""The small types that a protocol is made of: periods, column sums, names, windows."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from evalkit import periods
+
+SLUG = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
+
+
+def check_slug(text: str) -> str:
+    """A name that is safe as a file name everywhere. Raises ValueError otherwise."""
+    if not re.fullmatch(SLUG, text):
+        raise ValueError(f"'{text}' may only hold letters, digits, `-` and `_`, and at most 64 of them")
+    if text.lower() in DEVICES:
+        raise ValueError(f"'{text}' is a reserved file name on Windows")
+    return text
+
+
+def _period(value: object) -> pd.Period:
+    if isinstance(value, pd.Period):
+        return value
+    return periods.parse(str(value))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("needs some text")
+    return value.strip()
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Name = Annotated[
+    str,
+    BeforeValidator(lambda v: check_slug(_text(v))),
+    WithJsonSchema({"type": "string", "pattern": f"^{SLUG}$"}),
+]
+Period = Annotated[
+    pd.Period,
+    BeforeValidator(_period),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d{4}-(\d{2}(-\d{2})?|Q[1-4])$",
+            "description": "A month, 2024-04, or a quarter, 2024-Q2.",
+        }
+    ),
+]
+
+
+class Strict(BaseModel):
+    """A part of a protocol: frozen, and no key that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Columns(Strict):
+    """A figure made of columns of the source: the sum of `plus` less the sum of `minus`.
+
+    In a protocol, a single column may be written as its name alone.
+    """
+
+    plus: Annotated[tuple[Text, ...], Field(min_length=1, description="Columns that are added.")]
+    minus: Annotated[tuple[Text, ...], Field(description="Columns that are subtracted.")] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name(cls, value: object) -> object:
+        return {"plus": [value]} if isinstance(value, str) else value
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column that is needed."""
+        return (*self.plus, *self.minus)
+
+    def __str__(self) -> str:
+        """As a sum in words: `a + b - c`."""
+        return " - ".join([" + ".join(self.plus), *self.minus])
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's types
+        long_form = handler.resolve_ref_schema(handler(core))
+        short = {"type": "string", "description": "The name of one column."}
+        return {"anyOf": [short, dict(long_form)]}
+
+
+class Span(Strict):
+    """A run of periods, both ends included."""
+
+    first: Annotated[Period, Field(alias="from", description="First period, included.")]
+    last: Annotated[Period, Field(alias="to", description="Last period, included.")]
+
+
+class Exclusion(Span):
+    """Periods that no estimate uses; figures show them shaded."""
+
+    why: Annotated[Text, Field(description="The reason, printed in the report.")]
+
+
+class Event(Span):
+    """Something else that happened; figures mark it, nothing is excluded."""
+
+    label: Annotated[Text, Field(description="What happened, printed in the report.")]
+
+
+class Transition(Strict):
+    """Periods after joining that count as neither before nor after.
+
+    In a protocol it may be written as the number alone.
+    """
+
+    periods: Annotated[int, Field(ge=0, le=36, description="How many periods after joining.")] = 0
+    why: Annotated[str, Field(description="The reason, printed in the report.")] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_number(cls, value: object) -> object:
+        return {"periods": value} if isinstance(value, int | str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:  # noqa: ANN401 - pydantic's types
+        long_form = handler.resolve_ref_schema(handler(core))
+        return {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 36}, dict(long_form)]}

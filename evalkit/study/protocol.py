@@ -1,0 +1,217 @@
+"""The protocol: one collaborative's evaluation, written down before the results are seen.
+
+Every class here is a part of `data/collaboratives/<slug>.yml`; the field descriptions are
+what editors show through the exported JSON Schema.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from evalkit.periods import Frequency
+from evalkit.study.fields import Columns, Event, Exclusion, Name, Period, Strict, Text, Transition
+from evalkit.study.options import ModelOptions
+
+NOTEBOOKS = ("data_and_design", "interrupted_time_series", "difference_in_differences", "findings")
+COMPARISONS = ("not_yet_joined", "never_joined", "none")
+
+
+class Condition(Strict):
+    """Rows in which a column holds a value, compared as text or as a number."""
+
+    column: Text
+    equals: Text
+    why: Annotated[str, Field(description="The reason, printed in the report.")] = ""
+
+
+class SourceBase(Strict):
+    """What every source has."""
+
+    path: Annotated[Text, Field(description="File or folder, relative to the protocol.")]
+    gaps: Annotated[Literal["refuse", "allow"], Field(description="Periods missing inside a unit's life.")] = "refuse"
+    zeros: Annotated[
+        Literal["refuse", "missing", "keep"],
+        Field(description="Counts of zero that large numbers make implausible: zero for not reported?"),
+    ] = "refuse"
+
+
+class CsvSource(SourceBase):
+    """Any tidy CSV or Parquet file: one row per unit and period."""
+
+    reader: Literal["csv"]
+    unit: Annotated[Text, Field(description="Column naming the unit.")] = "unit"
+    period: Annotated[Text, Field(description="Column holding the period.")] = "period"
+    frequency: Frequency = "month"
+    where: Annotated[tuple[Condition, ...], Field(description="Keep only rows that meet every condition.")] = ()
+    missing_where: Annotated[
+        tuple[Condition, ...], Field(description="Rows whose outcomes are to be treated as not reported.")
+    ] = ()
+    sum_over: Annotated[
+        tuple[Text, ...],
+        Field(description="Columns that split a unit and period into rows; their counts are added."),
+    ] = ()
+
+
+class NhsAeSource(SourceBase):
+    """NHS England's monthly A&E provider files exactly as published, in one folder."""
+
+    reader: Literal["nhs_ae"]
+    successions: Annotated[
+        Text | None,
+        Field(description="Table of organisation successions; default the workbench's own, `none` for none."),
+    ] = None
+
+    @property
+    def frequency(self) -> Frequency:
+        """Always monthly."""
+        return "month"
+
+
+Source = Annotated[CsvSource | NhsAeSource, Field(discriminator="reader")]
+
+
+class Outcome(Strict):
+    """A measure: what is counted, out of what, and which direction is better."""
+
+    name: Name
+    label: Annotated[
+        str, Field(description="As it is printed, for a reader who is not an analyst; default the name.")
+    ] = ""
+    kind: Literal["proportion", "rate", "count", "continuous"]
+    numerator: Annotated[Columns | None, Field(description="For a proportion or rate.")] = None
+    denominator: Annotated[Columns | None, Field(description="For a proportion or rate.")] = None
+    value: Annotated[
+        Columns | None,
+        Field(description="For a count or a continuous measure; a lone `numerator` means the same."),
+    ] = None
+    better: Literal["higher", "lower"]
+    role: Literal["primary", "secondary", "process", "balancing"] = "secondary"
+    per: Annotated[float, Field(gt=0, description="A rate is per this many of the denominator.")] = 1.0
+    report: Annotated[str, Field(description="Unit of report; default by kind.")] = ""
+    target: Annotated[float | None, Field(description="A national or local target, as a share for a proportion.")] = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _columns_fit_kind(self) -> Outcome:
+        ratio = self.kind in ("proportion", "rate")
+        if ratio and (self.numerator is None or self.denominator is None or self.value is not None):
+            raise ValueError(f"a {self.kind} needs `numerator` and `denominator` and no `value`")
+        if not ratio and (self.denominator is not None or (self.value is None) == (self.numerator is None)):
+            raise ValueError(f"a {self.kind} outcome needs `value` and no `denominator`")
+        if self.kind != "rate" and "per" in self.model_fields_set:
+            raise ValueError("`per` belongs to a rate")
+        if self.kind == "proportion" and self.target is not None and not 0 <= self.target <= 1:
+            raise ValueError("the target of a proportion is a share between 0 and 1, such as 0.78")
+        return self
+
+    @property
+    def title(self) -> str:
+        """The label, or the name with its underscores as spaces."""
+        return self.label.strip() or self.name.replace("_", " ")
+
+    @property
+    def measured(self) -> Columns:
+        """The numerator of a ratio, or the value itself."""
+        return self.numerator or self.value  # type: ignore[return-value]  # one is given: see above
+
+    @property
+    def scale(self) -> float:
+        """What numerator / denominator is multiplied by to reach the unit of report."""
+        return 100.0 if self.kind == "proportion" else self.per
+
+    @property
+    def unit(self) -> str:
+        """The unit in which every value and effect is given."""
+        if self.report:
+            return self.report
+        if self.kind == "proportion":
+            return "percentage points"
+        if self.kind == "rate":
+            base = str(self.denominator).replace("_", " ")
+            return f"per {self.per:,g} {base}" if self.per != 1 else f"per {base}"
+        return "count" if self.kind == "count" else "units"
+
+
+class Rollout(Strict):
+    """Who joined when: a table with one row per unit."""
+
+    path: Annotated[Text, Field(description="CSV file, relative to the protocol.")]
+    unit: Annotated[Text, Field(description="Column naming the unit.")] = "unit"
+    joined: Annotated[Text, Field(description="Column with the joining period; blank = has not joined.")] = "joined"
+    segment: Annotated[Text | None, Field(description="Column with the oversight segment.")] = None
+    region: Annotated[Text | None, Field(description="Column with the region or system.")] = None
+    unlisted: Annotated[
+        Literal["leave_out", "never_joined"],
+        Field(description="Units with data that the table does not list: left out, or comparison units."),
+    ] = "leave_out"
+
+
+class Entry(Strict):
+    """How units came to take part."""
+
+    rule: Annotated[Text, Field(description="The entry rule in words.")]
+    selected_on_outcome: Annotated[
+        bool,
+        Field(description="True when units joined because the outcome was poor: regression to the mean."),
+    ]
+
+
+def _comparison(value: object) -> object:
+    if isinstance(value, str):
+        if value not in COMPARISONS:
+            raise ValueError(f"'{value}' is not a comparison; use {', '.join(COMPARISONS)} or a list of units")
+        return value
+    if isinstance(value, list | tuple) and value and all(isinstance(v, str) and v.strip() for v in value):
+        return tuple(v.strip() for v in value)
+    raise ValueError(f"use {', '.join(COMPARISONS)} or a list of units")
+
+
+Comparison = Annotated[
+    str | tuple[str, ...],
+    BeforeValidator(_comparison),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(COMPARISONS)},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ]
+        }
+    ),
+]
+
+
+class Protocol(Strict):
+    """One collaborative's evaluation."""
+
+    title: Text
+    question: Annotated[Text, Field(description="What the evaluation asks, in one sentence.")]
+    simulated: Annotated[bool, Field(description="True for simulated data; every page then says so.")] = False
+    source: Source
+    window: Annotated[tuple[Period, Period], Field(description="First and last period of the study.")]
+    outcomes: Annotated[tuple[Outcome, ...], Field(min_length=1)]
+    rollout: Rollout
+    transition: Transition = Transition()
+    exclude: tuple[Exclusion, ...] = ()
+    events: tuple[Event, ...] = ()
+    comparison: Annotated[
+        Comparison | None,
+        Field(description="Who stands in for what would have happened; default not_yet_joined."),
+    ] = None
+    entry: Entry | None = None
+    covariates: Annotated[tuple[Text, ...], Field(description="Columns of the source or the rollout.")] = ()
+    cluster: Annotated[
+        Text | None, Field(description="`unit`, or the rollout column that standard errors are clustered on.")
+    ] = None
+    horizons: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=120)], ...], Field(description="Periods after joining to report.")
+    ] = (6, 12)
+    level: Annotated[float, Field(gt=0.5, lt=1, description="Confidence level of every interval.")] = 0.95
+    model: ModelOptions = ModelOptions()
+    notebooks: tuple[Name, ...] = NOTEBOOKS
+    disclosure: Annotated[
+        Literal["none"],
+        Field(description="`none`: published data only; suppression rules are not offered yet."),
+    ] = "none"

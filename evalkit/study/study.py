@@ -1,0 +1,134 @@
+"""A Study: one validated protocol, and the only place where a period meets a study date."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from evalkit import periods
+from evalkit.errors import Fault, StudyError
+from evalkit.study.faults import validate
+from evalkit.study.fields import check_slug
+from evalkit.study.protocol import Outcome, Protocol
+from evalkit.study.text import read_tree
+
+Phase = Literal["pre", "transition", "post", "excluded"]
+PHASES: tuple[Phase, ...] = ("pre", "transition", "post", "excluded")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One collaborative's evaluation: frozen facts from one protocol.
+
+    slug      the file name without its ending
+    path      the protocol file; data paths are relative to its folder
+    sha256    the hash of the protocol file
+    protocol  what it says
+    """
+
+    slug: str
+    path: Path
+    sha256: str
+    protocol: Protocol
+
+    @property
+    def frequency(self) -> periods.Frequency:
+        """`month` or `quarter`."""
+        return self.protocol.source.frequency
+
+    @property
+    def primary(self) -> Outcome:
+        """The outcome on which the finding rests."""
+        return next(o for o in self.protocol.outcomes if o.role == "primary")
+
+    def outcome(self, name: str | None = None) -> Outcome:
+        """An outcome by name, the primary one by default. Raises StudyError for an unknown name."""
+        if name is None or name == "":
+            return self.primary
+        for outcome in self.protocol.outcomes:
+            if outcome.name == name:
+                return outcome
+        known = ", ".join(o.name for o in self.protocol.outcomes)
+        raise StudyError(f"no outcome is called '{name}'", self.path.name, f"use one of: {known}")
+
+    def resolve(self, path: str) -> Path:
+        """A path in the protocol, relative to the protocol's folder."""
+        return (self.path.parent / path).resolve()
+
+    @property
+    def window(self) -> pd.PeriodIndex:
+        """Every period of the study, first to last."""
+        first, last = self.protocol.window
+        return pd.period_range(first, last)
+
+    def in_window(self, period: pd.Series) -> np.ndarray:
+        """Which periods belong to the study; shape as given, booleans."""
+        return np.asarray(pd.PeriodIndex(period).isin(self.window))
+
+    def phases(self, cohort: pd.Series, period: pd.Series) -> np.ndarray:
+        """The phase of each unit-period; the only place where one is decided.
+
+        cohort  the period in which the unit joined, missing for a unit that never joined
+        period  the period itself, same length
+
+        `excluded` inside a declared exclusion; `pre` before joining (and for ever in a unit that
+        never joined); `transition` for the declared number of periods from joining on; then `post`.
+        """
+        joined, now = periods.ordinals(cohort), periods.ordinals(period)
+        since = now - joined  # NaN for a unit that never joined
+        phase = np.full(len(now), "pre", dtype=object)
+        phase[since >= 0] = "transition"
+        phase[since >= self.protocol.transition.periods] = "post"
+        excluded = np.zeros(len(now), dtype=bool)
+        for span in self.protocol.exclude:
+            excluded |= np.asarray((period >= span.first) & (period <= span.last))
+        phase[excluded] = "excluded"
+        return phase
+
+    def phase(self, cohort: pd.Period | None, period: pd.Period) -> Phase:
+        """The phase of one unit-period, as decided by `phases`."""
+        code = period.freqstr
+        joined = pd.Series(pd.PeriodIndex([cohort if cohort is not None else pd.NaT], freq=code))
+        phase: Phase = self.phases(joined, pd.Series(pd.PeriodIndex([period], freq=code)))[0]
+        return phase
+
+    def time(self, period: pd.Series | pd.PeriodIndex) -> np.ndarray:
+        """Calendar distance from the first period of the window, before any exclusion; integers."""
+        first = self.protocol.window[0]
+        distance: np.ndarray = (periods.ordinals(period) - first.ordinal).astype(int)
+        return distance
+
+
+def load(path: Path) -> Study:
+    """Read and validate one protocol file.
+
+    Raises StudyError with every fault at once, each with file and line.
+    """
+    try:
+        slug = check_slug(path.stem)
+    except ValueError as error:
+        raise StudyError(str(error), str(path.name), "rename the protocol file") from None
+    tree = read_tree(path)
+    protocol, faults = validate(tree)
+    if protocol is None:
+        raise StudyError(faults)
+    return Study(slug, path.resolve(), hashlib.sha256(path.read_bytes()).hexdigest(), protocol)
+
+
+def missing_files(study: Study) -> list[Fault]:
+    """The files that the protocol names and that are not there."""
+    named = {"source": study.protocol.source.path, "rollout": study.protocol.rollout.path}
+    return [
+        Fault(
+            f"`{part}.path` names {path}, which is not there",
+            study.path.name,
+            f"looked for {study.resolve(path)}",
+        )
+        for part, path in named.items()
+        if not study.resolve(path).exists()
+    ]
