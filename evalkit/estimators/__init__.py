@@ -1,0 +1,41 @@
+"""Designs, one module each, found by name. Each has `fit(panel) -> Estimate`."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+
+from evalkit.errors import DesignError
+from evalkit.estimate import Estimate, Refusal
+from evalkit.panel import Panel
+
+__all__ = ["attempt", "fit", "names"]
+
+
+def names() -> list[str]:
+    """Every design there is."""
+    return sorted(p.stem for p in Path(__file__).parent.glob("[!_]*.py"))
+
+
+def fit(design: str, panel: Panel) -> Estimate:
+    """One design on one panel.
+
+    Raises DesignError for an unknown design, and when the data cannot carry it.
+    """
+    known = names()
+    if design not in known:
+        close = get_close_matches(design, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(known)}"
+        raise DesignError(f"there is no design called '{design}'", fix=hint)
+    estimate: Estimate = import_module(f"evalkit.estimators.{design}").fit(panel)
+    return estimate
+
+
+def attempt(design: str, panel: Panel) -> Estimate | Refusal:
+    """One design on one panel, or the reason why these data cannot carry it, to be shown as such."""
+    try:
+        return fit(design, panel)
+    except DesignError as refusal:
+        reasons = tuple(str(fault) for fault in refusal.faults)
+        return Refusal(panel.study.slug, panel.outcome.name, design, reasons)

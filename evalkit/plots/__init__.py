@@ -1,0 +1,1 @@
+"""Figures: they draw what was computed, and compute nothing."""

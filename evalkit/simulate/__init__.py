@@ -1,0 +1,1 @@
+"""Panels with a known truth."""

@@ -1,0 +1,219 @@
+"""What was estimated, how large it is, and how sure we are; and what a check answered."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from evalkit import markup, numbers, periods
+from evalkit.errors import DesignError
+
+TERMS = ["term", "estimate", "std_error", "df", "low", "high", "p_value"]
+PATH = ["period", "phase", "observed", "fitted", "counterfactual", "low", "high"]
+EVENTS = ["event_time", "estimate", "std_error", "df", "low", "high", "p_value", "units"]
+
+Verdict = Literal["reassuring", "concern", "not applicable"]
+
+
+def _empty(columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({c: [] for c in columns})
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """One design's answer for one outcome. It holds no fitted model, so it can be stored and re-drawn.
+
+    study, outcome  slug and outcome name
+    label           the outcome as it is printed
+    design          the estimator's module name
+    estimand        what is estimated, a noun phrase
+    assumption      what must hold for it to be the effect of joining, one sentence
+    unit            unit of every figure in terms, path and events
+    level           confidence level of every interval
+    terms           one row a reported quantity, columns `TERMS`; the first is the headline
+    counts          what went in, by name
+    method          how it was computed and on what the errors are clustered, one sentence
+    path            one row a period, columns `PATH`; low and high bound the counterfactual
+    events          one row an event time, columns `EVENTS`; empty where the design has none
+    covariance      of the rows of `events`, shape (len(events), len(events))
+    exposure        denominator of the joined units per period after joining, over the outcome's scale:
+                    an effect times this is events per period; None where there is none
+    warnings        what the reader must know, one sentence each
+    """
+
+    study: str
+    outcome: str
+    label: str
+    design: str
+    estimand: str
+    assumption: str
+    unit: str
+    level: float
+    terms: pd.DataFrame
+    counts: dict[str, int]
+    method: str
+    path: pd.DataFrame = field(default_factory=lambda: _empty(PATH))
+    events: pd.DataFrame = field(default_factory=lambda: _empty(EVENTS))
+    covariance: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    exposure: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse frames that break the contract."""
+        for frame, columns in ((self.terms, TERMS), (self.path, PATH), (self.events, EVENTS)):
+            if list(frame.columns) != columns:
+                raise DesignError(f"{self.design} returned columns {list(frame.columns)} instead of {columns}")
+        if self.terms.empty or self.terms["term"].duplicated().any():
+            raise DesignError(f"{self.design} returned no term, or one term twice")
+
+    @property
+    def headline(self) -> pd.Series:
+        """The row that a sentence or a forest plot quotes."""
+        return self.terms.iloc[0]
+
+    def tidy(self) -> pd.DataFrame:
+        """The terms with what they belong to, so that estimates stack."""
+        keys = {"study": self.study, "outcome": self.outcome, "design": self.design}
+        kept = self.terms.assign(**keys, unit=self.unit, level=self.level, estimand=self.estimand)
+        return kept[[*keys, *TERMS, "unit", "level", "estimand"]]
+
+    def record(self) -> dict[str, Any]:
+        """The command line's contract: plain values at full precision."""
+        return {
+            "study": self.study,
+            "outcome": self.outcome,
+            "design": self.design,
+            "estimand": self.estimand,
+            "unit": self.unit,
+            "level": self.level,
+            "terms": _records(self.terms),
+            "counts": dict(self.counts),
+            "method": self.method,
+            "warnings": list(self.warnings),
+        }
+
+    def store(self) -> dict[str, Any]:
+        """Everything, as plain values that `restore` turns back into the same Estimate."""
+        path = self.path.assign(period=[periods.code(p) for p in self.path["period"]])
+        return {
+            **self.record(),
+            "label": self.label,
+            "assumption": self.assumption,
+            "exposure": self.exposure,
+            "path": _records(path),
+            "events": _records(self.events),
+            "covariance": self.covariance.tolist(),
+        }
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
+        header, rows, caption = self._table()
+        numeric = [False, *[True] * (len(header) - 1)]
+        notes = [self.method, *self.warnings]
+        html = markup.table(header, rows, caption, numeric) + markup.notice("How this was computed", notes)
+        text = "\n".join([markup.table_text(header, rows, caption), *notes])
+        return {"text/html": html, "text/plain": text}, {markup.METADATA_KEY: {"estimate": self.store()}}
+
+    def __repr__(self) -> str:
+        """The table of terms as text."""
+        return markup.table_text(*self._table())
+
+    def _table(self) -> tuple[list[str], list[list[str]], str]:
+        decimals = numbers.decimals_for(self.terms["std_error"])
+        level = numbers.per_cent(self.level)
+        header = ["Quantity", f"Estimate ({self.unit})", f"{level} interval", "Standard error", "df", "p"]
+        rows = [
+            [
+                row.term,
+                numbers.signed(row.estimate, decimals),
+                numbers.interval(row.low, row.high, decimals),
+                numbers.number(row.std_error, decimals),
+                numbers.degrees(row.df),
+                numbers.p_value(row.p_value),
+            ]
+            for row in self.terms.itertuples()
+        ]
+        return header, rows, f"{self.label}: {self.estimand} ({self.design})"
+
+
+def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
+    """The Estimate that `Estimate.store` wrote."""
+    path = pd.DataFrame(stored["path"], columns=PATH)
+    path["period"] = [periods.parse(p, frequency) for p in path["period"]]
+    terms, events = pd.DataFrame(stored["terms"], columns=TERMS), pd.DataFrame(stored["events"], columns=EVENTS)
+    for frame in (terms, events):
+        frame["df"] = frame["df"].astype(float).fillna(math.inf)
+    simple = ("study", "outcome", "label", "design", "estimand", "assumption", "unit", "level", "counts", "method")
+    size = len(events)
+    return Estimate(
+        **{name: stored[name] for name in simple},
+        terms=terms,
+        path=path.astype(dict.fromkeys(("observed", "fitted", "counterfactual", "low", "high"), float)),
+        events=events,
+        covariance=np.array(stored["covariance"], float).reshape(size, size),
+        exposure=stored["exposure"],
+        warnings=tuple(stored["warnings"]),
+    )
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain values; infinite degrees of freedom and absent figures become None."""
+    return [{key: _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any cell
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def stack(estimates: list[Estimate]) -> pd.DataFrame:
+    """The terms of several estimates in one frame."""
+    return pd.concat([e.tidy() for e in estimates], ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A design that these data cannot carry, and why: a finding in itself, not an error."""
+
+    study: str
+    outcome: str
+    design: str
+    reasons: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """The reasons as text."""
+        return f"{self.design} was not computed: " + " ".join(self.reasons)
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
+        html = markup.notice(f"{self.design} was not computed", self.reasons, "refusal")
+        stored = {"refusal": {"outcome": self.outcome, "design": self.design, "reasons": list(self.reasons)}}
+        return {"text/html": html, "text/plain": repr(self)}, {markup.METADATA_KEY: stored}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A question put to an estimate.
+
+    question  what was asked
+    verdict   `reassuring`, `concern` or `not applicable`
+    reading   the answer in words
+    value     the number that decided, None where not applicable
+    """
+
+    name: str
+    question: str
+    verdict: Verdict
+    reading: str
+    value: float | None = None
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
+        kind = "warning" if self.verdict == "concern" else "note"
+        html = markup.notice(f"{self.question} {self.verdict.capitalize()}.", [self.reading], kind)
+        stored = {"check": {"name": self.name, "verdict": self.verdict, "reading": self.reading, "value": self.value}}
+        return {"text/html": html, "text/plain": f"{self.question} {self.verdict}: {self.reading}"}, {
+            markup.METADATA_KEY: stored
+        }

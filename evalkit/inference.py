@@ -1,0 +1,110 @@
+"""Intervals, p-values and variances: the one place where they are computed.
+
+Symbols: beta, shape (k,), estimates; V, shape (k, k), their covariance; c, shape (k,), the
+weights of a contrast c'beta with variance c'Vc; G clusters; n observations.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from evalkit.errors import DesignError
+
+TINY = 1e-10  # a standard error this small against the estimate's own scale is rounding, not evidence
+
+
+def term(name: str, estimate: float, std_error: float, df: float, level: float) -> dict[str, Any]:
+    """One row of `Estimate.terms`: estimate -/+ t_{df} std_error, and the two-sided p-value.
+
+    df = inf gives the normal distribution. Raises DesignError when the error is zero, missing or
+    infinite: such a quantity cannot be computed, and is never reported as certain.
+    """
+    scale = max(abs(estimate), TINY)
+    if not math.isfinite(estimate) or not math.isfinite(std_error) or std_error <= TINY * scale:
+        raise DesignError(
+            f"the standard error of the {name} cannot be computed",
+            fix="the outcome does not vary enough around the fitted course, or too few units carry it",
+        )
+    if not df > 0:
+        raise DesignError(f"no degrees of freedom are left for the {name}", fix="use more periods or fewer terms")
+    reach = stats.t.ppf(0.5 + level / 2, df) * std_error
+    p_value = 2 * stats.t.sf(abs(estimate) / std_error, df)
+    return {
+        "term": name,
+        "estimate": float(estimate),
+        "std_error": float(std_error),
+        "df": float(df),
+        "low": float(estimate - reach),
+        "high": float(estimate + reach),
+        "p_value": float(p_value),
+    }
+
+
+def contrast(beta: np.ndarray, covariance: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """c'beta and sqrt(c'Vc). Shapes (k,), (k, k), (k,)."""
+    variance = float(weights @ covariance @ weights)
+    return float(weights @ beta), math.sqrt(max(variance, 0.0))
+
+
+def newey_west(design: np.ndarray, residuals: np.ndarray, t: np.ndarray, lags: int) -> np.ndarray:
+    """Newey-West covariance of least-squares coefficients, over calendar time.
+
+        V = n/(n-k) (X'X)^-1 S (X'X)^-1,   S = sum_{|h|<=L} (1 - |h|/(L+1)) sum_t s_t s_{t-h}'
+
+    with scores s_t = x_t e_t, and s_t = 0 in a period that is not analysed, so that observations on
+    either side of a gap are as far apart as the calendar says.
+
+    design     X, shape (n, k)
+    residuals  e, shape (n,)
+    t          calendar positions, integers, shape (n,), strictly increasing
+    lags       L, the bandwidth; 0 gives White's estimator with the same factor
+
+    Source: Newey and West (1987), Econometrica 55:703; for gaps Datta and Du (2012), Newey-West with
+    missing observations ("amplitude modulated").
+    """
+    n, k = design.shape
+    scores = np.zeros((int(t[-1] - t[0]) + 1, k))
+    scores[(t - t[0]).astype(int)] = design * residuals[:, None]
+    middle = scores.T @ scores
+    for lag in range(1, min(lags, len(scores) - 1) + 1):
+        cross = scores[lag:].T @ scores[:-lag]
+        middle += (1 - lag / (lags + 1)) * (cross + cross.T)
+    bread = np.linalg.inv(design.T @ design)
+    return n / (n - k) * bread @ middle @ bread
+
+
+def default_lags(n: int) -> int:
+    """floor(4 (n/100)^(2/9)): the rule of thumb of Newey and West (1994), for n periods."""
+    return math.floor(4 * (n / 100) ** (2 / 9))
+
+
+def cluster_factor(clusters: int, observations: int, coefficients: int) -> float:
+    """G/(G-1) x (n-1)/(n-K): small-sample factor of a clustered covariance.
+
+    K counts the coefficients and the fixed effects that are not nested in the clusters; unit effects
+    are nested in clusters of whole units and are not counted (the rule of reghdfe and fixest).
+    """
+    if clusters <= 1:
+        raise DesignError("clustered standard errors need at least two clusters", fix="cluster on a finer level")
+    return clusters / (clusters - 1) * (observations - 1) / (observations - coefficients)
+
+
+def by_cluster(influence: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """Influence contributions added up within clusters; shapes (units, m), (units,) -> (clusters, m)."""
+    _, code = np.unique(cluster, return_inverse=True)
+    out = np.zeros((code.max() + 1, influence.shape[1]))
+    np.add.at(out, code, influence)
+    return out
+
+
+def wald(estimates: np.ndarray, covariance: np.ndarray) -> tuple[float, int, float]:
+    """Joint test that all are zero: W = b' V^+ b, its rank as degrees of freedom, and the chi-squared p-value."""
+    rank = int(np.linalg.matrix_rank(covariance, hermitian=True))
+    if rank == 0:
+        raise DesignError("a joint test needs estimates with a covariance")
+    statistic = float(estimates @ np.linalg.pinv(covariance, hermitian=True) @ estimates)
+    return statistic, rank, float(stats.chi2.sf(statistic, rank))

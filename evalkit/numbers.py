@@ -1,0 +1,66 @@
+"""How figures are written: the one place where a number is rounded to be read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+MINUS = "\N{MINUS SIGN}"
+SMALLEST_P = 0.001
+MOST_DECIMALS = 6
+
+
+def decimals_for(errors: Iterable[float], digits: int = 2) -> int:
+    """Decimals at which the smallest standard error still shows `digits` significant digits; at least 1."""
+    usable = [abs(e) for e in errors if e and math.isfinite(e)]
+    if not usable:
+        return digits
+    needed = digits - 1 - math.floor(math.log10(min(usable)))
+    return min(max(needed, 1), MOST_DECIMALS)
+
+
+def number(value: float, decimals: int = 2) -> str:
+    """A figure with thousands separators and a true minus sign; a blank for a missing one."""
+    if value is None or math.isnan(value):
+        return ""
+    text = f"{abs(value):,.{decimals}f}"
+    return f"{MINUS}{text}" if value < 0 and float(text.replace(",", "")) != 0 else text
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """A change, with its sign always shown."""
+    text = number(value, decimals)
+    return text if text.startswith(MINUS) or not text else f"+{text}"
+
+
+def interval(low: float, high: float, decimals: int = 2) -> str:
+    """An interval: `0.12 to 3.40`."""
+    return f"{number(low, decimals)} to {number(high, decimals)}"
+
+
+def p_value(value: float) -> str:
+    """A p-value to three decimals, never `0.000`."""
+    return f"<{SMALLEST_P}" if value < SMALLEST_P else f"{value:.3f}"
+
+
+def degrees(df: float) -> str:
+    """Degrees of freedom; `normal` when infinite."""
+    return "normal" if math.isinf(df) else number(df, 0 if float(df).is_integer() else 1)
+
+
+def per_cent(share: float, decimals: int = 0) -> str:
+    """A share as a percentage: `95%`."""
+    return f"{number(100 * share, decimals)}%"
+
+
+def count(value: float) -> str:
+    """A whole number with thousands separators."""
+    return number(value, 0)
+
+
+def round_two(value: float) -> str:
+    """About two significant digits, for a figure that is an order of size and not a measurement."""
+    if value == 0:
+        return "0"
+    digits = 1 - math.floor(math.log10(abs(value)))
+    return number(round(value, digits), max(digits, 0))

@@ -1,0 +1,76 @@
+"""Studies for tests, built as a user would: a protocol file, a data file, a rollout file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from evalkit.panel import build
+from evalkit.study import load
+
+REFERENCE = Path(__file__).parent / "reference"
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+class Maker:
+    """Writes a study's three files into a folder and loads it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def protocol(self, **changes):
+        base = {
+            "title": "A test",
+            "question": "Did it work?",
+            "source": {"reader": "csv", "path": "panel.csv"},
+            "window": ["2018-01", "2019-12"],
+            "outcomes": [
+                {
+                    "name": "y",
+                    "label": "Outcome",
+                    "kind": "continuous",
+                    "value": "y",
+                    "better": "higher",
+                    "role": "primary",
+                }
+            ],
+            "rollout": {"path": "rollout.csv"},
+        }
+        return {**base, **changes}
+
+    def write(self, rows: pd.DataFrame, rollout: pd.DataFrame, **changes) -> Path:
+        rows.to_csv(self.folder / "panel.csv", index=False)
+        rollout.to_csv(self.folder / "rollout.csv", index=False)
+        path = self.folder / "case.yml"
+        path.write_text(yaml.safe_dump(self.protocol(**changes), sort_keys=False), encoding="utf-8")
+        return path
+
+    def study(self, rows, rollout, **changes):
+        return load(self.write(rows, rollout, **changes))
+
+    def panel(self, rows, rollout, **changes):
+        return build(self.study(rows, rollout, **changes))
+
+
+@pytest.fixture
+def make(tmp_path):
+    return Maker(tmp_path)
+
+
+@pytest.fixture
+def reference(make):
+    """A reference case as a panel: `reference("did_2x2", **protocol changes)`."""
+
+    def build_case(case: str, **changes):
+        data = pd.read_csv(REFERENCE / f"{case}.csv", dtype=str)
+        rows = data.rename(columns={"provider_id": "unit", "outcome": "y"})
+        keep = [c for c in ("region",) if c in data]
+        rollout = rows.groupby("unit").first().reset_index()[["unit", "first_treated", *keep]]
+        rollout = rollout.rename(columns={"first_treated": "joined"})
+        window = [rows["period"].min()[:7], rows["period"].max()[:7]]
+        return make.panel(rows[["unit", "period", "y"]], rollout, window=window, **changes)
+
+    return build_case
