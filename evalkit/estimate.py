@@ -30,6 +30,7 @@ class Estimate:
     study, outcome  slug and outcome name
     label           the outcome as it is printed
     design          the estimator's module name
+    title           the design as it is printed
     estimand        what is estimated, a noun phrase
     assumption      what must hold for it to be the effect of joining, one sentence
     unit            unit of every figure in terms, path and events
@@ -49,6 +50,7 @@ class Estimate:
     outcome: str
     label: str
     design: str
+    title: str
     estimand: str
     assumption: str
     unit: str
@@ -102,6 +104,7 @@ class Estimate:
         return {
             **self.record(),
             "label": self.label,
+            "title": self.title,
             "assumption": self.assumption,
             "exposure": self.exposure,
             "path": _records(path),
@@ -136,7 +139,7 @@ class Estimate:
             ]
             for row in self.terms.itertuples()
         ]
-        return header, rows, f"{self.label}: {self.estimand} ({self.design})"
+        return header, rows, f"{self.label}: {self.estimand} ({self.title})"
 
 
 def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
@@ -146,7 +149,19 @@ def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
     terms, events = pd.DataFrame(stored["terms"], columns=TERMS), pd.DataFrame(stored["events"], columns=EVENTS)
     for frame in (terms, events):
         frame["df"] = frame["df"].astype(float).fillna(math.inf)
-    simple = ("study", "outcome", "label", "design", "estimand", "assumption", "unit", "level", "counts", "method")
+    simple = (
+        "study",
+        "outcome",
+        "label",
+        "design",
+        "title",
+        "estimand",
+        "assumption",
+        "unit",
+        "level",
+        "counts",
+        "method",
+    )
     size = len(events)
     return Estimate(
         **{name: stored[name] for name in simple},
@@ -182,14 +197,15 @@ class Refusal:
     study: str
     outcome: str
     design: str
+    title: str
     reasons: tuple[str, ...]
 
     def __repr__(self) -> str:
         """The reasons as text."""
-        return f"{self.design} was not computed: " + " ".join(self.reasons)
+        return f"{self.title} was not computed: " + " ".join(self.reasons)
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
-        html = markup.notice(f"{self.design} was not computed", self.reasons, "refusal")
+        html = markup.notice(f"{self.title} was not computed", self.reasons, "refusal")
         stored = {"refusal": {"outcome": self.outcome, "design": self.design, "reasons": list(self.reasons)}}
         return {"text/html": html, "text/plain": repr(self)}, {markup.METADATA_KEY: stored}
 

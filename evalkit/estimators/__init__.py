@@ -32,10 +32,18 @@ def fit(design: str, panel: Panel) -> Estimate:
     return estimate
 
 
+def title(design: str) -> str:
+    """A design as it is printed."""
+    name: str = getattr(import_module(f"evalkit.estimators.{design}"), "TITLE", design)
+    return name
+
+
 def attempt(design: str, panel: Panel) -> Estimate | Refusal:
     """One design on one panel, or the reason why these data cannot carry it, to be shown as such."""
+    if design not in names():
+        raise DesignError(f"there is no design called '{design}'", fix=f"use one of {', '.join(names())}")
     try:
         return fit(design, panel)
     except DesignError as refusal:
         reasons = tuple(str(fault) for fault in refusal.faults)
-        return Refusal(panel.study.slug, panel.outcome.name, design, reasons)
+        return Refusal(panel.study.slug, panel.outcome.name, design, title(design), reasons)

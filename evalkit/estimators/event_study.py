@@ -26,6 +26,8 @@ from evalkit.estimators._common import exposure, identity
 from evalkit.estimators._twoway import TwoWay, regress, require_comparison
 from evalkit.panel import Panel
 
+TITLE = "Event study, two-way fixed effects"
+
 
 def fit(panel: Panel) -> Estimate:
     """Effects by time since joining. Raises DesignError when not identified."""
@@ -44,7 +46,7 @@ def fit(panel: Panel) -> Estimate:
     events = _events(panel, X, result)
     terms, more = _terms(panel, rows, events, result)
     return Estimate(
-        **identity(panel, "event_study"),  # type: ignore[arg-type]
+        **identity(panel, "event_study", TITLE),  # type: ignore[arg-type]
         estimand="average effect on the joined (ATT), mean over the analysed periods since joining",
         assumption="Without joining, the joined units would have changed as the comparison units did.",
         terms=pd.DataFrame(terms),

@@ -33,6 +33,7 @@ from evalkit.estimators._common import exposure, identity
 from evalkit.estimators._group_time import Cells, Design, aggregate, group_time, of_sizes
 from evalkit.panel import Panel
 
+TITLE = "Group-time difference-in-differences"
 SMALL = 5
 
 
@@ -61,7 +62,7 @@ def fit(panel: Panel) -> Estimate:
     terms, warnings = _terms(panel, effects, post, events, influence)
     cells = effects.cells
     return Estimate(
-        **identity(panel, "group_time"),  # type: ignore[arg-type]
+        **identity(panel, "group_time", TITLE),  # type: ignore[arg-type]
         estimand="average effect on the joined (ATT) over the analysed periods after joining",
         assumption=(
             "Without joining, each wave would have changed as the units that had not joined did, "

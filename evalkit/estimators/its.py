@@ -35,6 +35,7 @@ from evalkit.estimate import PATH, Estimate
 from evalkit.estimators._common import exposure, identity
 from evalkit.panel import Panel
 
+TITLE = "Interrupted time series"
 SIDE = 8  # fewest analysed periods on either side of the start
 FEW = 100  # Newey-West intervals are too narrow below this many periods
 YEARS_FOR_SEASON = 2
@@ -73,7 +74,7 @@ def fit(panel: Panel) -> Estimate:
         "periods left out": len(series) - len(used),
     }
     return Estimate(
-        **identity(panel, "its"),  # type: ignore[arg-type]
+        **identity(panel, "its", TITLE),  # type: ignore[arg-type]
         estimand="average effect on the joined units over the analysed periods after joining",
         assumption="Without the collaborative, the joined units' level, trend and season would have carried on.",
         terms=pd.DataFrame(terms),
@@ -113,7 +114,7 @@ def _require_enough(panel: Panel, post: np.ndarray) -> None:
     noun = periods.noun(panel.study.frequency, 2)
     waves = " after the last wave's transition" if panel.staggered else ""
     raise DesignError(
-        f"{before} analysed {noun} before joining and {after} after{waves}; a change in slope needs {SIDE} on each side",
+        f"{before} analysed {noun} before joining and {after} after{waves}; a slope change needs {SIDE} a side",
         panel.study.slug,
         "widen `window`, shorten `transition`, or drop an exclusion",
     )

@@ -22,6 +22,8 @@ from evalkit.estimators._common import exposure, identity
 from evalkit.estimators._twoway import regress, require_comparison
 from evalkit.panel import Panel
 
+TITLE = "Two-way fixed effects"
+
 
 def fit(panel: Panel) -> Estimate:
     """Average change of the joined units beyond the others'. Raises DesignError when not identified."""
@@ -34,7 +36,7 @@ def fit(panel: Panel) -> Estimate:
     error = float(result.covariance[0, 0]) ** 0.5
     term = inference.term(name, result.beta[0], error, result.df, panel.study.protocol.level)
     return Estimate(
-        **identity(panel, "twoway"),  # type: ignore[arg-type]
+        **identity(panel, "twoway", TITLE),  # type: ignore[arg-type]
         estimand=name,
         assumption="Without joining, the joined units would have changed as the comparison units did.",
         terms=pd.DataFrame([term]),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from evalkit import markup, numbers, periods
 from evalkit.sources import SourceFile
 from evalkit.study import Outcome, Study
 
@@ -83,10 +84,56 @@ class Panel:
         out["units"] = grouped["value"].count()
         return out[["value", "numerator", "denominator", "units"]]
 
+    def group_means(self) -> pd.DataFrame:
+        """Mean of the units that ever joined and of those that never did, each unit counting once.
+
+        One row a period of the window; columns joined, comparison, missing where nobody reported.
+        """
+        group = self.rows["cohort"].notna().map({True: "joined", False: "comparison"})
+        means = self.rows["value"].groupby([self.rows.index.get_level_values("period"), group], observed=True).mean()
+        return means.unstack().reindex(index=self.study.window, columns=["joined", "comparison"])
+
+    def baseline(self) -> pd.DataFrame:
+        """Each unit's mean over the periods before the first wave: columns mean, joined; index unit."""
+        first = self.study.time(pd.PeriodIndex(self.cohorts[:1]))[0]
+        rows = self.rows[(self.rows["t"] < first) & self.rows["phase"].eq("pre")]
+        mean = rows["value"].groupby("unit", observed=True).mean().reindex(self.units.index)
+        return pd.DataFrame({"mean": mean, "joined": self.units["cohort"].notna()})
+
     def with_rows(self, rows: pd.DataFrame) -> Panel:
         """The same study and units with other rows: how placebos and sensitivity runs are made."""
         kept = self.units.index.isin(rows.index.get_level_values("unit"))
         return replace(self, rows=rows.sort_index(), units=self.units[kept])
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What the panel holds, label and value, as texts."""
+        window, noun = self.study.window, periods.noun(self.study.frequency, 2)
+        phase = self.rows["phase"].value_counts()
+        return [
+            ("Outcome", self.outcome.title),
+            ("Unit of every figure", self.outcome.unit),
+            ("Better when", self.outcome.better),
+            (f"{noun.capitalize()}", f"{periods.say(window[0])} to {periods.say(window[-1])} ({len(window)})"),
+            ("Units that joined", f"{len(self.joined)} in {len(self.cohorts)} waves"),
+            ("Units that never joined", numbers.count(len(self.never))),
+            (f"Unit-{noun} before joining", numbers.count(phase.get("pre", 0))),
+            (f"Unit-{noun} in transition", numbers.count(phase.get("transition", 0))),
+            (f"Unit-{noun} after joining", numbers.count(phase.get("post", 0))),
+            (f"Unit-{noun} excluded", numbers.count(phase.get("excluded", 0))),
+            (f"Unit-{noun} not reported", numbers.count(len(self.missing))),
+        ]
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        caption = f"{self.study.protocol.title}: what is analysed"
+        header, rows = ["Fact", "Value"], self.facts()
+        return {
+            "text/html": markup.table(header, rows, caption),
+            "text/plain": markup.table_text(header, rows, caption),
+        }
+
+    def __repr__(self) -> str:
+        """The facts as text."""
+        return markup.table_text(["Fact", "Value"], self.facts(), self.study.protocol.title)
 
     def value_matrix(self) -> tuple[np.ndarray, np.ndarray]:
         """Values, shape (units, periods), NaN where missing or excluded; cohort positions, shape (units,).

@@ -1,0 +1,62 @@
+"""Where studies are: slugs under `data/collaboratives`, or paths to protocols anywhere."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+
+from evalkit.errors import StudyError
+from evalkit.study import Study, load
+
+HOME_VARIABLE = "EVALKIT_HOME"
+FOLDER = Path("data") / "collaboratives"
+ENDINGS = (".yml", ".yaml")
+
+
+def home() -> Path:
+    """The workbench's top folder: `EVALKIT_HOME`, else the nearest folder above the current one that
+    holds `data/collaboratives`, else the checkout that this package was installed from.
+    """
+    if named := os.environ.get(HOME_VARIABLE):
+        return Path(named).expanduser().resolve()
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / FOLDER).is_dir():
+            return folder
+    return Path(__file__).resolve().parents[1]
+
+
+def protocols() -> list[Path]:
+    """Every protocol under `data/collaboratives`, by name. Raises StudyError when two differ only in case."""
+    folder = home() / FOLDER
+    found = sorted(p for p in folder.glob("*") if p.suffix in ENDINGS) if folder.is_dir() else []
+    stems = [p.stem.lower() for p in found]
+    clashes = sorted({p.name for p in found if stems.count(p.stem.lower()) > 1})
+    if clashes:
+        raise StudyError(f"{', '.join(clashes)} differ only in case or ending", str(folder), "rename one")
+    return found
+
+
+def find(study: str) -> Path:
+    """The protocol of a slug or a path. Raises StudyError with a suggestion when there is none."""
+    path = Path(study)
+    if path.suffix in ENDINGS:
+        if path.is_file():
+            return path.resolve()
+        raise StudyError("there is no such protocol file", study)
+    known = {p.stem: p for p in protocols()}
+    if study in known:
+        return known[study]
+    close = get_close_matches(study, known, n=1)
+    hint = (
+        f"did you mean {close[0]}?"
+        if close
+        else f"known: {', '.join(known) or 'none'}; or give a path to a .yml file"
+    )
+    raise StudyError(f"there is no study called '{study}'", fix=hint)
+
+
+def open_study(study: str) -> Study:
+    """Find and load a study by slug or path."""
+    return load(find(study))

@@ -1,0 +1,29 @@
+"""Do designs that lean on different assumptions tell the same story?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalkit.estimate import Check, Estimate, Refusal
+
+NAME = "agreement"
+QUESTION = "Do the designs agree?"
+
+
+def check(estimates: Sequence[Estimate | Refusal]) -> Check:
+    """Concern when two headline intervals do not overlap, or exclude zero on opposite sides.
+
+    The estimates share their data, so overlap is no independent confirmation.
+    """
+    usable = [e for e in estimates if isinstance(e, Estimate) and "not an effect" not in e.headline["term"]]
+    if len(usable) <= 1:
+        return Check(NAME, QUESTION, "not applicable", "Fewer than two designs could be computed.")
+    heads = [e.headline for e in usable]
+    spread = max(h["estimate"] for h in heads) - min(h["estimate"] for h in heads)
+    apart = max(h["low"] for h in heads) > min(h["high"] for h in heads)
+    names = " and ".join(e.title.lower() for e in usable)
+    if apart:
+        reading = f"The intervals of {names} do not all overlap: at least one design's assumption fails."
+        return Check(NAME, QUESTION, "concern", reading, float(spread))
+    reading = f"The intervals of {names} overlap. They share their data, so this is no independent confirmation."
+    return Check(NAME, QUESTION, "reassuring", reading, float(spread))

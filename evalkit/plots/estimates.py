@@ -1,0 +1,174 @@
+"""Figures of estimates: the course against its counterfactual, effects over time, designs side by side."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from evalkit import numbers, periods
+from evalkit.estimate import Estimate, Refusal
+from evalkit.markup import Shown
+from evalkit.plots.style import (
+    DARK_BLUE,
+    GREY,
+    LIGHT_GREY,
+    ORANGE,
+    calendar,
+    canvas,
+    drawable,
+    period_rows,
+    shade,
+    shown,
+)
+
+
+@drawable
+def counterfactual(estimate: Estimate) -> Shown:
+    """Observed points, the fitted course, and where the earlier course would have led, with its band."""
+    path = estimate.path
+    window = pd.PeriodIndex(path["period"])
+    level = numbers.per_cent(estimate.level)
+    with canvas() as (figure, axes):
+        x = calendar(axes, window)
+        shade(axes, path["phase"].to_numpy())
+        observed, fitted = path["observed"].to_numpy(float), path["fitted"].to_numpy(float)
+        expected = path["counterfactual"].to_numpy(float)
+        axes.plot(x, observed, "o", color=LIGHT_GREY, markersize=4, label="Observed")
+        axes.plot(x, fitted, "-", color=DARK_BLUE, linewidth=2, label="Fitted")
+        axes.plot(x, expected, "--", color=ORANGE, linewidth=2, label="Earlier course carried on")
+        low, high = path["low"].to_numpy(float), path["high"].to_numpy(float)
+        axes.fill_between(
+            x, low, high, color=ORANGE, alpha=0.18, linewidth=0, label=f"{level} interval of that course"
+        )
+        axes.set_ylabel(_axis(estimate))
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, fontsize=9)
+    post = path[path["counterfactual"].notna()]
+    decimals = numbers.decimals_for(estimate.terms["std_error"])
+    last = post.iloc[-1]
+    alt = (
+        f"Interrupted time series of {estimate.label} from {periods.say(window[0])} to {periods.say(window[-1])}. "
+        f"In {periods.say(last['period'])} the fitted value is {numbers.number(last['fitted'], decimals)}; the "
+        f"earlier course carried on would have reached {numbers.number(last['counterfactual'], decimals)} "
+        f"({level} interval {numbers.interval(last['low'], last['high'], decimals)})."
+    )
+    columns = ["observed", "fitted", "counterfactual", "low", "high"]
+    cells = [[numbers.number(v, decimals) for v in path[c]] for c in columns]
+    header = ["Period", "Phase", "Observed", "Fitted", "Counterfactual", f"{level} low", f"{level} high"]
+    rows = period_rows(window, path["phase"].tolist(), *cells)
+    return shown(figure, alt, f"{estimate.label}: observed course and the earlier course carried on", header, rows)
+
+
+@drawable
+def event_study(estimate: Estimate, *, reach: int = 24) -> Shown:
+    """Effects by periods since joining, with pointwise intervals; before joining they should be near zero.
+
+    Event times further than `reach` from joining are left to the data table.
+    """
+    events = estimate.events
+    near = events[events["event_time"].between(-reach, reach)]
+    level = numbers.per_cent(estimate.level)
+    with canvas() as (figure, axes):
+        x, y = near["event_time"].to_numpy(float), near["estimate"].to_numpy(float)
+        errors = np.vstack([y - near["low"].to_numpy(float), near["high"].to_numpy(float) - y])
+        before = x < 0
+        for side, marker, colour, label in (
+            (before, "s", LIGHT_GREY, f"Before joining ({level} interval)"),
+            (~before, "o", DARK_BLUE, f"From joining on ({level} interval)"),
+        ):
+            if side.any():
+                axes.errorbar(
+                    x[side],
+                    y[side],
+                    errors[:, side],
+                    fmt=marker,
+                    color=colour,
+                    markersize=4,
+                    linewidth=1.2,
+                    label=label,
+                )
+        axes.axhline(0, color=GREY, linewidth=1)
+        axes.axvline(-0.5, color=GREY, linewidth=1, linestyle=":")
+        axes.set_xlabel("Periods since joining")
+        axes.set_ylabel(f"Effect ({estimate.unit})")
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, fontsize=9)
+    decimals = numbers.decimals_for(events["std_error"])
+    alt = _event_alt(estimate, near, decimals)
+    rows = [
+        [
+            str(int(row.event_time)),
+            numbers.signed(row.estimate, decimals),
+            numbers.number(row.low, decimals),
+            numbers.number(row.high, decimals),
+            numbers.count(row.units),
+        ]
+        for row in events.itertuples()
+    ]
+    header = ["Periods since joining", "Effect", f"{level} low", f"{level} high", "Joined units"]
+    return shown(figure, alt, f"{estimate.label}: effect by time since joining", header, rows)
+
+
+def _event_alt(estimate: Estimate, near: pd.DataFrame, decimals: int) -> str:
+    before, after = near[near["event_time"] < 0], near[near["event_time"] >= 0]
+    parts = []
+    for rows, when in ((before, "before joining"), (after, "from joining on")):
+        if len(rows):
+            clear = int(((rows["low"] > 0) | (rows["high"] < 0)).sum())
+            span = numbers.interval(rows["estimate"].min(), rows["estimate"].max(), decimals)
+            parts.append(
+                f"{when} the {len(rows)} effects run from {span}, and {clear} of their intervals exclude zero"
+            )
+    return f"Event study of {estimate.label} in {estimate.unit}: {'; '.join(parts)}."
+
+
+def forest(estimates: Sequence[Estimate | Refusal], *, caption: str = "Designs side by side") -> Shown:
+    """Headline estimates with their intervals, one row a design or outcome; refused ones are listed in words."""
+    drawn = [e for e in estimates if isinstance(e, Estimate)]
+    labels = [textwrap.fill(label, 34) for label in _labels(drawn)]
+    with canvas(height=1.2 + 0.62 * max(len(drawn), 1)) as (figure, axes):
+        for y, estimate in enumerate(drawn[::-1]):
+            head = estimate.headline
+            solid = "not an effect" not in head["term"]
+            axes.plot([head["low"], head["high"]], [y, y], "-" if solid else ":", color=DARK_BLUE, linewidth=2)
+            face = DARK_BLUE if solid else "white"
+            axes.plot(head["estimate"], y, "o", color=DARK_BLUE, markerfacecolor=face, markersize=7)
+        axes.axvline(0, color=GREY, linewidth=1)
+        axes.set_yticks(range(len(drawn)), labels[::-1])
+        axes.set_ylim(-0.6, max(len(drawn), 1) - 0.4)
+        units = " or ".join(dict.fromkeys(e.unit for e in drawn))
+        axes.set_xlabel(f"Estimate and {numbers.per_cent(drawn[0].level) if drawn else ''} interval ({units})")
+    rows = [_forest_row(e) for e in estimates]
+    said = "; ".join(f"{row[0]} {row[1]} ({row[2]})" for row in rows if row[2])
+    refused = [e.title for e in estimates if isinstance(e, Refusal)]
+    alt = f"Forest plot of {len(drawn)} estimates: {said}." + (
+        f" Not computed: {', '.join(refused)}." if refused else ""
+    )
+    return shown(figure, alt, caption, ["Design and outcome", "Estimate", "Interval", "What it is"], rows)
+
+
+def _labels(drawn: Sequence[Estimate]) -> list[str]:
+    """What tells the rows apart: the design, the outcome, or both."""
+    one_outcome = len({e.outcome for e in drawn}) == 1
+    one_design = len({e.design for e in drawn}) == 1
+    if one_outcome:
+        return [e.title for e in drawn]
+    return [e.label if one_design else f"{e.title}: {e.label}" for e in drawn]
+
+
+def _forest_row(estimate: Estimate | Refusal) -> list[str]:
+    if isinstance(estimate, Refusal):
+        return [f"{estimate.title}: {estimate.outcome}", "not computed", "", " ".join(estimate.reasons)]
+    head = estimate.headline
+    decimals = numbers.decimals_for([head["std_error"]])
+    return [
+        f"{estimate.title}: {estimate.label}",
+        numbers.signed(head["estimate"], decimals),
+        numbers.interval(head["low"], head["high"], decimals),
+        f"{head['term']} ({estimate.unit})",
+    ]
+
+
+def _axis(estimate: Estimate) -> str:
+    return "per cent" if estimate.unit == "percentage points" else estimate.unit

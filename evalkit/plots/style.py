@@ -1,0 +1,123 @@
+"""How every figure looks, and how it becomes a fragment with alt text and a data table.
+
+Drawings are SVG with text kept as text, deterministic to the byte. Colours are those of the UK
+Government Analysis Function; line style, marker or a direct label always says the same as colour.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, cast
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from evalkit import markup, periods
+from evalkit.estimate import Estimate, Refusal
+from evalkit.markup import Shown
+
+DARK_BLUE, ORANGE, GREY, TURQUOISE = "#12436D", "#F46A25", "#3D3D3D", "#28A197"
+LIGHT_GREY, SHADE, GRID = "#768692", "#F0F4F5", "#D8DDE0"
+MOST_TICKS = 9
+
+RC: Any = {
+    "svg.hashsalt": "evalkit",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
+    "font.size": 10,
+    "text.color": GREY,
+    "axes.labelcolor": GREY,
+    "axes.edgecolor": LIGHT_GREY,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "legend.frameon": False,
+    "axes.prop_cycle": cycler(color=[DARK_BLUE, ORANGE, GREY, TURQUOISE]),
+}
+
+
+@contextmanager
+def canvas(width: float = 8.0, height: float = 4.2) -> Iterator[tuple[Figure, Axes]]:
+    """A figure with one set of axes, inches; no global state is left behind."""
+    with mpl.rc_context(RC), sns.axes_style("ticks", rc=RC):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots()
+
+
+def shown(figure: Figure, alt: str, caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Shown:
+    """The drawing as a fragment: alt text, caption, and a table with the data behind it."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(RC):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    numeric = [False, *[True] * (len(header) - 1)]
+    table = markup.table(header, rows, f"Data: {caption}", numeric)
+    text = f"[figure] {caption}. {alt}"
+    return Shown(markup.figure(buffer.getvalue(), alt, caption, table), text, {"figure": {"alt": alt}})
+
+
+P = ParamSpec("P")
+
+
+def drawable(draw: Callable[Concatenate[Estimate, P], Shown]) -> Callable[Concatenate[Estimate | Refusal, P], Shown]:
+    """Let a figure of an estimate also be asked of a refusal: it then says why nothing is drawn."""
+
+    @wraps(draw)
+    def wrapper(estimate: Estimate | Refusal, *args: P.args, **kwargs: P.kwargs) -> Shown:
+        if isinstance(estimate, Refusal):
+            title = f"No figure: {estimate.title} was not computed"
+            return Shown(markup.notice(title, estimate.reasons, "refusal"), f"{title}: {' '.join(estimate.reasons)}")
+        return draw(estimate, *args, **kwargs)
+
+    return cast(Callable[Concatenate[Estimate | Refusal, P], Shown], wrapper)
+
+
+def calendar(axes: Axes, window: pd.PeriodIndex) -> np.ndarray:
+    """Label the x axis with the window's years; returns the positions 0..n-1 of the periods."""
+    first = "quarter" if window.freqstr.startswith("Q") else "month"
+    starts = np.flatnonzero(np.asarray(getattr(window, first)) == 1)
+    step = max(1, int(np.ceil(len(starts) / MOST_TICKS)))
+    starts = starts[::step]
+    axes.set_xticks(starts, [str(window[i].year) for i in starts])
+    axes.set_xlim(-0.5, len(window) - 0.5)
+    axes.set_xlabel("Calendar year (each label stands at its start)")
+    return np.arange(len(window))
+
+
+def shade(axes: Axes, phase: np.ndarray) -> None:
+    """Shade transition and excluded periods, hatched differently and labelled by a legend entry."""
+    marks = {"transition": ("//", "Transition: neither before nor after"), "excluded": ("xx", "Excluded")}
+    for name, (hatch, label) in marks.items():
+        for i, (start, stop) in enumerate(spans(phase == name)):
+            axes.axvspan(
+                start - 0.5, stop + 0.5, facecolor=SHADE, edgecolor=GRID, hatch=hatch, linewidth=0, zorder=0,
+                label=label if i == 0 else None,
+            )  # fmt: skip
+
+
+def spans(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Runs of true values as (first, last) positions."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def period_rows(window: Sequence[pd.Period], *columns: Sequence[str]) -> list[list[str]]:
+    """Rows of a data table, one a period."""
+    return [[periods.code(p), *cells] for p, *cells in zip(window, *columns, strict=True)]
+
+
+def sentence_case(text: str) -> str:
+    """First letter large, the rest as it is."""
+    return text[:1].upper() + text[1:]

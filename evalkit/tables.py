@@ -1,0 +1,122 @@
+"""Tables: what was declared, what was found, what was asked; formatted, never computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalkit import markup, numbers, periods
+from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.markup import Shown
+from evalkit.panel import Panel
+from evalkit.study import Study
+from evalkit.study.fields import Span
+
+
+def _shown(header: list[str], rows: list[list[str]], caption: str, numeric: Sequence[bool] = ()) -> Shown:
+    return Shown(markup.table(header, rows, caption, numeric), markup.table_text(header, rows, caption))
+
+
+def protocol(study: Study) -> Shown:
+    """What the protocol says, for a reader who will not open it."""
+    p, noun = study.protocol, study.frequency
+    transition = f"{p.transition.periods} {periods.noun(noun, p.transition.periods)} from joining"
+    comparison = p.comparison or "not_yet_joined"
+    chosen = ", ".join(comparison) if isinstance(comparison, tuple) else comparison.replace("_", " ")
+    rows = [
+        ["Question", p.question],
+        ["Window", f"{periods.say(p.window[0])} to {periods.say(p.window[1])}"],
+        ["Compared with", {"not yet joined": "units that had not yet joined"}.get(chosen, chosen)],
+        ["Transition", f"{transition}. {p.transition.why}".strip()],
+        ["Excluded", _spans(p.exclude) or "nothing"],
+        ["Declared events", _spans(p.events) or "none"],
+        ["How units came to join", p.entry.rule if p.entry else "not stated"],
+        ["Confidence level", numbers.per_cent(p.level)],
+        ["Protocol hash", study.sha256[:16]],
+    ]
+    if p.simulated:
+        rows.insert(0, ["Data", "Simulated, with a known truth; no real organisation is described"])
+    return _shown(["Part", "As declared"], rows, f"{p.title}: the protocol")
+
+
+def _spans(declared: Sequence[Span]) -> str:
+    parts = []
+    for span in declared:
+        reason = getattr(span, "label", None) or getattr(span, "why", "")
+        parts.append(f"{periods.say(span.first)} to {periods.say(span.last)} ({reason})")
+    return "; ".join(parts)
+
+
+def outcomes(study: Study) -> Shown:
+    """Every outcome with its definition and role."""
+    rows = [
+        [
+            o.title,
+            o.role,
+            o.kind,
+            f"{o.measured}" + (f" / {o.denominator}" if o.denominator else ""),
+            o.unit,
+            o.better,
+        ]
+        for o in study.protocol.outcomes
+    ]
+    header = ["Outcome", "Role", "Kind", "Columns", "Unit of report", "Better"]
+    return _shown(header, rows, f"{study.protocol.title}: outcomes")
+
+
+def waves(panel: Panel) -> Shown:
+    """Each wave: when it joined, how many units, how many periods it has before and after."""
+    rows = []
+    for i, cohort in enumerate(panel.cohorts, 1):
+        part = panel.rows[panel.rows["cohort"].eq(cohort)].reset_index()
+        before, after = (part.loc[part["phase"].eq(p), "period"].nunique() for p in ("pre", "post"))
+        units = int(panel.units["cohort"].eq(cohort).sum())
+        mean = part.loc[part["phase"].eq("pre"), "value"].mean()
+        rows.append([f"Wave {i}", periods.say(cohort), *map(str, (units, before, after)), numbers.number(mean, 1)])
+    if len(panel.never):
+        mean = panel.rows.loc[panel.rows["cohort"].isna() & panel.rows["phase"].eq("pre"), "value"].mean()
+        rows.append(["Never joined", "", str(len(panel.never)), "", "", numbers.number(mean, 1)])
+    noun = periods.noun(panel.study.frequency, 2).capitalize()
+    header = ["Wave", "Joined", "Units", f"{noun} before", f"{noun} after", "Mean before"]
+    caption = f"{panel.study.protocol.title}: waves ({panel.outcome.title})"
+    return _shown(header, rows, caption, [False, False, True, True, True, True])
+
+
+def data_warnings(panel: Panel) -> Shown:
+    """What is only suspicious in the data, and what was not reported."""
+    lines = list(panel.warnings)
+    if len(panel.missing):
+        for why, group in panel.missing.groupby("why"):
+            n, units = len(group), group["unit"].nunique()
+            lines.append(f"{n} unit-periods in {units} units have no value: {why}.")
+    if not lines:
+        return Shown(markup.notice("Data warnings", ["None."]), "Data warnings: none.")
+    return Shown(markup.notice("Data warnings", lines, "warning"), "\n".join(["Data warnings:", *lines]))
+
+
+def files(panel: Panel) -> Shown:
+    """The files that were read, each with the day it was retrieved and its hash."""
+    rows = [[f.name, f.retrieved.isoformat(), numbers.count(f.size), f.sha256[:16], f.note] for f in panel.files]
+    header = ["File", "Retrieved", "Bytes", "Hash (first 16 digits)", "Note"]
+    return _shown(header, rows, "Files that were read", [False, False, True, False, False])
+
+
+def estimates(found: Sequence[Estimate | Refusal], caption: str) -> Shown:
+    """Headline estimates side by side, each with what it assumes; refusals with their reason."""
+    rows = []
+    for one in found:
+        if isinstance(one, Refusal):
+            rows.append([one.title, one.outcome, "not computed", "", " ".join(one.reasons)])
+            continue
+        head = one.headline
+        decimals = numbers.decimals_for([head["std_error"]])
+        figure = f"{numbers.signed(head['estimate'], decimals)} {one.unit}"
+        span = numbers.interval(head["low"], head["high"], decimals)
+        rows.append([one.title, one.label, figure, f"{span} ({numbers.per_cent(one.level)})", one.assumption])
+    header = ["Design", "Outcome", "Headline estimate", "Interval", "Leans on, or why not"]
+    return _shown(header, rows, caption)
+
+
+def checks(asked: Sequence[Check]) -> Shown:
+    """Every check with its verdict and reading."""
+    rows = [[c.question, c.verdict, c.reading] for c in asked]
+    return _shown(["Question", "Verdict", "Reading"], rows, "What else could explain it, and what was checked")

@@ -1,0 +1,154 @@
+"""Sentences made from estimates and checks by explicit rules; nothing is computed here.
+
+The rules:
+1. Direction and size come from the estimate, `better` says whether that is good.
+2. An interval that holds zero is "does not allow a strong conclusion", never "no effect".
+3. Only a design with a comparison may speak of a difference from what would have happened, and
+   always under its named assumption. An interrupted time series speaks of the earlier course.
+4. Strength starts at `moderate` with a comparison and at `weak` without; each concern takes one
+   step off; an interval that holds zero is `none`. The p-value decides nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from evalkit import markup, numbers
+from evalkit.checks.balancing import lower_first
+from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.markup import Shown
+from evalkit.study import Outcome, Study
+
+Strength = Literal["none", "weak", "moderate"]
+STEPS: tuple[Strength, ...] = ("none", "weak", "moderate")
+WITHOUT_COMPARISON = {"its"}
+MEANING = {
+    "none": "The data do not allow a strong conclusion.",
+    "weak": "Confidence is low: at least one other explanation stands.",
+    "moderate": "Confidence is moderate: the checks made so far found no other explanation.",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What can be said, how strongly, and the sentences that carry it."""
+
+    headline: str
+    strength: Strength
+    sentences: tuple[str, ...]
+    simulated: bool
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
+        lines = [MEANING[self.strength], *self.sentences]
+        html = markup.notice(self.headline, lines)
+        stored = {"headline": self.headline, "strength": self.strength, "sentences": list(self.sentences)}
+        return {"text/html": html, "text/plain": repr(self)}, {markup.METADATA_KEY: {"finding": stored}}
+
+    def __repr__(self) -> str:
+        """The finding as text."""
+        return "\n".join([self.headline, MEANING[self.strength], *self.sentences])
+
+
+def sentence(estimate: Estimate | Refusal, outcome: Outcome) -> Shown:
+    """One sentence on one estimate."""
+    text = _sentence(estimate, outcome)
+    return Shown(markup.notice("In words", [text]), text)
+
+
+def _sentence(estimate: Estimate | Refusal, outcome: Outcome) -> str:
+    if isinstance(estimate, Refusal):
+        return f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
+    head = estimate.headline
+    decimals = numbers.decimals_for([head["std_error"]])
+    size = f"{numbers.number(abs(head['estimate']), decimals)} {estimate.unit}"
+    span = f"{numbers.per_cent(estimate.level)} interval {numbers.interval(head['low'], head['high'], decimals)}"
+    side = "higher" if head["estimate"] > 0 else "lower"
+    label = lower_first(outcome.title)
+    if "not an effect" in head["term"]:
+        return f"The two-way coefficient for {label} is {size} {side} ({span}); under waves it is not an effect."
+    if estimate.design in WITHOUT_COMPARISON:
+        said = f"After joining, {label} was on average {size} {side} than its earlier course carried on ({span})."
+    else:
+        said = (
+            f"After joining, {label} was on average {size} {side} than if the units had changed as those that had "
+            f"not joined ({span})."
+        )
+    return f"{said} {_judgement(estimate, outcome)}"
+
+
+def _judgement(estimate: Estimate, outcome: Outcome) -> str:
+    if _holds_zero(estimate):
+        return "The interval holds zero, so the data do not allow a strong conclusion in either direction."
+    good = (estimate.headline["estimate"] > 0) == (outcome.better == "higher")
+    return f"That is {'an improvement' if good else 'a deterioration'}, if the design's assumption holds."
+
+
+def _holds_zero(estimate: Estimate) -> bool:
+    return bool(estimate.headline["low"] <= 0 <= estimate.headline["high"])
+
+
+def finding(
+    study: Study, outcome: Outcome, estimates: Sequence[Estimate | Refusal], asked: Sequence[Check]
+) -> Finding:
+    """The finding on one outcome.
+
+    estimates  the first that could be computed carries the finding; the others are set beside it
+    asked      every check; each `concern` takes one step off the strength and is named
+    """
+    usable = [e for e in estimates if isinstance(e, Estimate)]
+    if not usable:
+        reasons = tuple(_sentence(e, outcome) for e in estimates)
+        return Finding("No design could be computed on these data.", "none", reasons, study.protocol.simulated)
+    main, *others = usable
+    concerns = [c for c in asked if c.verdict == "concern"]
+    strength = _strength(main, concerns)
+    sentences = [_sentence(main, outcome), *_patients(main, outcome)]
+    sentences += [f"Set beside it, {e.title.lower()}: {_sentence(e, outcome)}" for e in others]
+    sentences += [f"Concern: {c.reading}" for c in concerns]
+    sentences += [_sentence(e, outcome) for e in estimates if isinstance(e, Refusal)]
+    if study.protocol.simulated:
+        sentences.append(
+            "These data are simulated: the finding shows how the report reads, and says nothing of the NHS."
+        )
+    return Finding(_headline(main, outcome, strength), strength, tuple(sentences), study.protocol.simulated)
+
+
+def _strength(main: Estimate, concerns: Sequence[Check]) -> Strength:
+    if _holds_zero(main):
+        return "none"
+    start = STEPS.index("weak" if main.design in WITHOUT_COMPARISON else "moderate")
+    return STEPS[max(start - len(concerns), STEPS.index("weak"))]
+
+
+def _headline(main: Estimate, outcome: Outcome, strength: Strength) -> str:
+    head = main.headline
+    decimals = numbers.decimals_for([head["std_error"]])
+    span = numbers.interval(head["low"], head["high"], decimals)
+    figure = (
+        f"{numbers.signed(head['estimate'], decimals)} {main.unit} ({numbers.per_cent(main.level)} interval {span})"
+    )
+    if strength == "none":
+        return f"{outcome.title}: no strong conclusion, {figure}."
+    good = (head["estimate"] > 0) == (outcome.better == "higher")
+    return f"{outcome.title}: {'better' if good else 'worse'} after joining, {figure}; confidence {strength}."
+
+
+def _patients(main: Estimate, outcome: Outcome) -> list[str]:
+    """The size in events a period, where the outcome has a denominator that counts events."""
+    if main.exposure is None or outcome.kind != "proportion":
+        return []
+    head = main.headline
+    low, high = sorted(abs(head[end]) * main.exposure for end in ("low", "high"))
+    size = numbers.round_two(abs(head["estimate"]) * main.exposure)
+    more = "more" if head["estimate"] > 0 else "fewer"
+    if _holds_zero(main):
+        ends = [numbers.round_two(head[end] * main.exposure) for end in ("low", "high")]
+        return [
+            f"Over all joined units that is between {ends[0]} and {ends[1]} cases a period that count towards it."
+        ]
+    return [
+        f"Over all joined units that is about {size} {more} cases a period that count towards it "
+        f"({numbers.round_two(low)} to {numbers.round_two(high)})."
+    ]

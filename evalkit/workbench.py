@@ -1,0 +1,66 @@
+"""What a notebook opens: one study, its panels, and the designs and checks that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evalkit import catalogue, checks, estimators
+from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.panel import Panel, build_all
+from evalkit.study import Outcome, Study
+
+DESIGNS = ("group_time", "its")  # those a finding rests on, the one that carries it first
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A study with a panel for every outcome; `outcome` is the one that is looked at."""
+
+    study: Study
+    outcome: Outcome
+    panels: dict[str, Panel]
+
+    @property
+    def panel(self) -> Panel:
+        """The panel of the outcome that is looked at."""
+        return self.panels[self.outcome.name]
+
+    def estimates(self, outcome: str | None = None) -> list[Estimate | Refusal]:
+        """The designs that a finding rests on, for one outcome (by default the one looked at)."""
+        panel = self.panels[outcome or self.outcome.name]
+        return [estimators.attempt(design, panel) for design in DESIGNS]
+
+    @property
+    def others(self) -> list[Outcome]:
+        """The outcomes beside the one that is looked at."""
+        return [o for o in self.study.protocol.outcomes if o.name != self.outcome.name]
+
+    def beside(self) -> list[Estimate | Refusal]:
+        """For every other outcome, the first design that could be computed, or why none could."""
+        return [_first(self.estimates(o.name)) for o in self.others]
+
+    def checks(self, estimates: list[Estimate | Refusal]) -> list[Check]:
+        """Every check that bears on the finding, asked of `estimates` as `estimates()` returns them."""
+        comparative, series = estimates
+        asked = [
+            checks.entry(self.panel),
+            checks.parallel_trends(comparative),
+            checks.autocorrelation(series),
+            checks.agreement(estimates),
+        ]
+        pairs = zip(self.beside(), self.others, strict=True)
+        return asked + [checks.balancing(e, o) for e, o in pairs if o.role == "balancing"]
+
+
+def _first(estimates: list[Estimate | Refusal]) -> Estimate | Refusal:
+    return next((e for e in estimates if isinstance(e, Estimate)), estimates[0])
+
+
+def open_case(collaborative: str, outcome: str = "") -> Case:
+    """Open a study by slug or path, with the named outcome (blank for the primary one).
+
+    Raises StudyError or DataError with every fault.
+    """
+    study = catalogue.open_study(collaborative)
+    chosen = study.outcome(outcome)
+    return Case(study, chosen, build_all(study))
