@@ -26,6 +26,9 @@ def arrange(html: str, register: Register, *, headings: bool) -> str:
         for element in root.iter():
             if element.tag in HEADINGS:
                 element.tag = f"h{register.level(int(element.tag[1]), OUTPUT_FLOOR)}"
+    for parent, math in _pairs(root, "math"):
+        if math.get("display") == "block":
+            tree.replace(parent, math, _scrolling(math, "Equation", register, tag="span", role="group"))
     for parent, image in _pairs(root, "img"):
         _image(parent, image, register)
     for parent, table in _pairs(root, "table"):
@@ -45,10 +48,15 @@ def _pairs(root: Element, tag: str) -> list[tuple[Element, Element]]:
     return list(walk(root))
 
 
-def _scrolling(content: Element, name: str, register: Register) -> Element:
-    region = Element(
-        "div", {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": register.name(name)}
-    )
+def _scrolling(
+    content: Element, name: str, register: Register, tag: str = "div", role: str = "region"
+) -> Element:
+    """Content in a box that scrolls by itself, that a keyboard reaches and that says what it is.
+
+    tag, role  `span` where a paragraph must hold it; `group` where a landmark would be too much
+    """
+    label = register.name(name)
+    region = Element(tag, {"class": "scroll", "role": role, "tabindex": "0", "aria-label": label})
     region.append(content)
     return region
 

@@ -23,7 +23,7 @@ _HEADING = re.compile(r"h[1-6]")
 
 
 def problems(html: str) -> list[str]:
-    """What is wrong with a page, one sentence each, in reading order; empty when it is fine.
+    """What is wrong with a page, one sentence each; empty when it is fine.
 
     Checked: language, title, one h1, heading order, descriptions of images, captions and header
     scopes of tables, unique ids and region names, working links within the page, and nothing
@@ -49,7 +49,7 @@ class _Page(HTMLParser):
         self.lang = ""
         self._open: list[str] = []
         self._captions: list[str] = []
-        self._alts: list[str] = []
+        self._figure: tuple[list[str], str] = ([], "")  # descriptions of its images, caption
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -60,9 +60,9 @@ class _Page(HTMLParser):
         if tag == "table":
             self._captions.append("")
         elif tag == "figure":
-            self._alts.clear()
+            self._figure = ([], "")
         elif tag == "img":
-            self._alts.append(given.get("alt", ""))
+            self._figure[0].append(given.get("alt", ""))
             self.found.extend(_image(given))
         elif tag == "th" and given.get("scope") not in _SCOPES:
             self.found.append("a table header has no scope")
@@ -86,8 +86,8 @@ class _Page(HTMLParser):
             self.title += data
         if "caption" in self._open and self._captions:
             self._captions[-1] += data
-        if "figcaption" in self._open and _same(data) in map(_same, self._alts):
-            self.found.append(f"an image's description only repeats its caption: {data.strip()!r}")
+        if "figcaption" in self._open:
+            self._figure = (self._figure[0], self._figure[1] + data)
         if any(_HEADING.fullmatch(tag) for tag in self._open) and self.headings:
             level, text = self.headings[-1]
             self.headings[-1] = (level, text + data)
@@ -97,6 +97,9 @@ class _Page(HTMLParser):
             del self._open[len(self._open) - 1 - self._open[::-1].index(tag) :]
         if tag == "table" and self._captions and not self._captions.pop().strip():
             self.found.append("a table has no caption")
+        alts, caption = self._figure
+        if tag == "figure" and caption.strip() and _same(caption) in map(_same, alts):
+            self.found.append(f"an image's description only repeats its caption: {caption.strip()!r}")
 
 
 def _whole(page: _Page) -> list[str]:

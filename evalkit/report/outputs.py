@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from evalkit import markup
 from evalkit.errors import RunError
+from evalkit.report import tree
 from evalkit.report.arrange import arrange
 from evalkit.report.clean import clean_output, plain
 from evalkit.report.equations import mathml
@@ -70,7 +70,8 @@ def block(text: str, css: str, name: str, register: Register) -> str:
     text = plain("\n".join(lines)).strip("\n")
     if not text.strip():
         return ""
-    if max(map(len, text.split("\n"))) <= _NARROW:
+    # One long line is a sentence and wraps; several may be aligned in columns and must not.
+    if "\n" not in text or max(map(len, text.split("\n"))) <= _NARROW:
         return f'<pre class="{css}">{escape(text)}</pre>'
     label = escape(register.name(name))
     return f'<pre class="{css}" role="region" tabindex="0" aria-label="{label}">{escape(text)}</pre>'
@@ -80,8 +81,8 @@ def _error(output: Mapping[str, Any], where: str, register: Register) -> str:
     what = plain(_ANSI.sub("", f"{output.get('ename', '')}: {output.get('evalue', '')}"))
     trace = block("\n".join(output.get("traceback", ())), "trace", f"Traceback of {where}", register)
     detail = f"<details><summary>Traceback of {escape(where)}</summary>{trace}</details>" if trace else ""
-    title = f"The run stopped here, in {where}, with an error"
-    return markup.notice(title, [what], kind="refusal") + detail
+    title = f"The run stopped here, in {escape(where)}, with an error"
+    return f'<div class="evalkit refusal"><p><strong>{title}</strong></p><p>{escape(what)}</p></div>{detail}'
 
 
 def _display(output: Mapping[str, Any], where: str, register: Register) -> str:
@@ -99,8 +100,12 @@ def _display(output: Mapping[str, Any], where: str, register: Register) -> str:
 
 def _html(text: str, _: str, register: Register) -> str:
     clean = clean_output(text)
-    # Nothing but script: let the next representation speak.
-    if not re.search(r"<(?:img|table|hr)\b|[^\s<>][^<>]*(?:<|$)", re.sub(r"<[^>]*>", "<", clean) + clean):
+    try:
+        root = tree.parse(clean)
+    except ValueError:  # nested beyond reason
+        return ""
+    # Where nothing but script was, the next representation speaks.
+    if not tree.text_of(root) and root.find(".//img[@src]") is None:
         return ""
     return arrange(clean, register, headings=True)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from html import escape
 from html.parser import HTMLParser
-from xml.etree.ElementTree import Element, tostring
+from xml.etree.ElementTree import Element
 
 VOID = frozenset({"br", "col", "hr", "img", "wbr"})
+
+# Walking and writing a tree recurse, and no table or text needs more.
+DEEPEST = 100
 
 
 class _Builder(HTMLParser):
@@ -19,6 +23,8 @@ class _Builder(HTMLParser):
         self._open[-1].append(element)
         if tag not in VOID:
             self._open.append(element)
+        if len(self._open) > DEEPEST:
+            raise ValueError(f"elements are nested more than {DEEPEST} deep")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -47,7 +53,8 @@ class _Builder(HTMLParser):
 def parse(html: str) -> Element:
     """The fragment as the children of one `div`.
 
-    Raises ValueError when elements are not well nested; cleaned HTML always is.
+    Raises ValueError when elements are not well nested (cleaned HTML always is) or nested more
+    than `DEEPEST` deep.
     """
     builder = _Builder()
     builder.feed(html)
@@ -56,8 +63,16 @@ def parse(html: str) -> Element:
 
 def inner(element: Element) -> str:
     """The HTML inside an element, everything in it escaped."""
-    whole = tostring(element, encoding="unicode", method="html")
-    return whole[whole.index(">") + 1 : whole.rindex("</")]
+    return escape(element.text or "", quote=False) + "".join(map(_outer, element))
+
+
+def _outer(element: Element) -> str:
+    # The standard serialiser leaves < as it is in attributes; nothing here may look like a tag.
+    attributes = "".join(f' {name}="{escape(value)}"' for name, value in element.attrib.items())
+    tail = escape(element.tail or "", quote=False)
+    if element.tag in VOID:
+        return f"<{element.tag}{attributes}>{tail}"
+    return f"<{element.tag}{attributes}>{inner(element)}</{element.tag}>{tail}"
 
 
 def text_of(element: Element) -> str:
