@@ -14,6 +14,7 @@ from evalkit.report.clean import is_allowed_link
 from evalkit.report.equations import mathml
 from evalkit.report.page import PageContext, problems, render
 from evalkit.report.register import Register
+from evalkit.report.templates import _environment
 
 TITLE = v4.new_markdown_cell("# Did it work?")
 ALT = "A line of monthly shares that rises after month 24."
@@ -158,6 +159,10 @@ class TestProse:
         assert html.count('role="group" tabindex="0" aria-label="Equation') == 2
         assert "$" not in main(html)
         assert problems(html) == []
+
+    def test_a_long_equation_in_a_sentence_scrolls_by_itself(self):
+        html = page(markdown(f"so ${' + '.join('abcdefghijklmnop')} = 0$ and $x$ follow"))
+        assert html.count('<span class="scroll inline" role="group" tabindex="0"') == 1
 
     @pytest.mark.parametrize(
         "tex",
@@ -441,3 +446,20 @@ def test_a_notice_says_its_kind_in_words():
     assert "<strong>Warning: Few months</strong>" in markup.notice("Few months", [], "warning")
     assert "<strong>Refused</strong>" in markup.notice("Refused", ["why"], "refusal")
     assert "<ul>" not in markup.notice("Note", [])
+
+
+def test_every_text_colour_is_readable_on_the_palest_and_the_greyest_background():
+    css = re.sub(r"\s+", " ", _environment().globals["css"])
+    names = dict(re.findall(r"--(\w+): (#\w{6})", css))
+    colours = {names.get(name, name) for name in re.findall(r"[ {]color: (?:var\(--)?(#?\w+)", css)}
+    assert len(colours) > 6
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for colour in colours - {"#fff", "#000"}:
+        for background in ("#ffffff", "#f0f4f5", "#fdf1f0"):
+            assert (luminance(background) + 0.05) / (luminance(colour) + 0.05) >= 4.5, (colour, background)
+    assert 1.05 / (luminance(names["blue"]) + 0.05) >= 4.5

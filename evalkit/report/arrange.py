@@ -12,6 +12,8 @@ from evalkit.report.register import Register
 CAPTION_MARK = "Table: "
 # Headings inside an output stand below the sections that the notebook's author wrote.
 OUTPUT_FLOOR = 3
+# Browsers do not break equations: one with more signs than this may be wider than a small screen.
+LONGEST_INLINE = 24
 
 
 def arrange(html: str, register: Register, *, headings: bool) -> str:
@@ -27,8 +29,11 @@ def arrange(html: str, register: Register, *, headings: bool) -> str:
             if element.tag in HEADINGS:
                 element.tag = f"h{register.level(int(element.tag[1]), OUTPUT_FLOOR)}"
     for parent, math in _pairs(root, "math"):
-        if math.get("display") == "block":
-            tree.replace(parent, math, _scrolling(math, "Equation", register, tag="span", role="group"))
+        block = math.get("display") == "block"
+        if block or len(tree.text_of(math)) > LONGEST_INLINE:
+            region = _scrolling(math, "Equation", register, tag="span", role="group")
+            region.set("class", "scroll" if block else "scroll inline")
+            tree.replace(parent, math, region)
     for parent, image in _pairs(root, "img"):
         _image(parent, image, register)
     for parent, table in _pairs(root, "table"):

@@ -112,9 +112,10 @@ def _html(text: str, _: str, register: Register) -> str:
 
 def _latex(text: str, where: str, register: Register) -> str:
     try:
-        return f"<p>{mathml(text.strip().strip('$'), display=True, where=where)}</p>"
+        html = f"<p>{mathml(text.strip().strip('$'), display=True, where=where)}</p>"
     except RunError:
         return block(text, "result", f"Result of {where}", register)
+    return arrange(html, register, headings=False)
 
 
 def _picture(mime: str, content: str, metadata: Mapping[str, Any], where: str) -> str:
