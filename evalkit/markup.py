@@ -13,6 +13,7 @@ from html import escape
 from typing import Any
 
 METADATA_KEY = "evalkit"
+KIND_WORDS = {"warning": "Warning", "refusal": "Refused"}
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,14 @@ def figure(svg: bytes, alt: str, caption: str, data_table: str) -> str:
 
 
 def notice(title: str, lines: Sequence[str], kind: str = "note") -> str:
-    """A titled box of short statements; `kind` is `note`, `warning` or `refusal`."""
+    """A titled box of short statements; `kind` is `note`, `warning` or `refusal`.
+
+    A warning and a refusal say so in their title: a notebook shows no colours, and a reader may
+    see none.
+    """
+    word = KIND_WORDS.get(kind, "")
+    if word and not title.lower().startswith(word.lower()):
+        title = f"{word}: {title}"
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<div class="evalkit {escape(kind)}"><p><strong>{escape(title)}</strong></p><ul>{items}</ul></div>'
+    body = f"<ul>{items}</ul>" if items else ""
+    return f'<div class="evalkit {escape(kind)}"><p><strong>{escape(title)}</strong></p>{body}</div>'
