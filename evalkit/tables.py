@@ -53,7 +53,7 @@ def outcomes(study: Study) -> Shown:
             o.title,
             o.role,
             o.kind,
-            f"{o.measured}" + (f" / {o.denominator}" if o.denominator else ""),
+            f"{o.measured}" + (f", out of {o.denominator}" if o.denominator else ""),
             o.unit,
             o.better,
         ]

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evalkit import markup, numbers
-from evalkit.checks.balancing import lower_first
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.markup import Shown
 from evalkit.study import Outcome, Study
@@ -65,14 +64,14 @@ def _sentence(estimate: Estimate | Refusal, outcome: Outcome) -> str:
     size = f"{numbers.number(abs(head['estimate']), decimals)} {estimate.unit}"
     span = f"{numbers.per_cent(estimate.level)} interval {numbers.interval(head['low'], head['high'], decimals)}"
     side = "higher" if head["estimate"] > 0 else "lower"
-    label = lower_first(outcome.title)
+    label = outcome.title
     if "not an effect" in head["term"]:
-        return f"The two-way coefficient for {label} is {size} {side} ({span}); under waves it is not an effect."
+        return f"{label}: the two-way coefficient is {size} {side} ({span}); under waves it is not an effect."
     if estimate.design in WITHOUT_COMPARISON:
-        said = f"After joining, {label} was on average {size} {side} than its earlier course carried on ({span})."
+        said = f"{label}: after joining, on average {size} {side} than the earlier course carried on ({span})."
     else:
         said = (
-            f"After joining, {label} was on average {size} {side} than if the units had changed as those that had "
+            f"{label}: after joining, on average {size} {side} than if the units had changed as those that had "
             f"not joined ({span})."
         )
     return f"{said} {_judgement(estimate, outcome)}"

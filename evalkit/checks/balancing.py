@@ -11,7 +11,7 @@ NAME = "balancing"
 
 def check(estimate: Estimate | Refusal, outcome: Outcome) -> Check:
     """Concern when the whole interval lies on the worse side of zero."""
-    question = f"Did {lower_first(outcome.title)} get worse?"
+    question = f"Did another measure get worse: {outcome.title}?"
     if isinstance(estimate, Refusal):
         return Check(NAME, question, "not applicable", " ".join(estimate.reasons))
     head = estimate.headline
@@ -29,7 +29,3 @@ def check(estimate: Estimate | Refusal, outcome: Outcome) -> Check:
     reading = f"No worsening is seen, and none is ruled out beyond this interval: {facts}"
     return Check(NAME, question, "reassuring", reading, float(head["estimate"]))
 
-
-def lower_first(text: str) -> str:
-    """A label inside a sentence: first letter small unless the word is an abbreviation."""
-    return text if len(text) > 1 and text[1].isupper() else text[:1].lower() + text[1:]
