@@ -28,4 +28,3 @@ def check(estimate: Estimate | Refusal, outcome: Outcome) -> Check:
         return Check(NAME, question, "reassuring", f"It got better: {facts}", float(head["estimate"]))
     reading = f"No worsening is seen, and none is ruled out beyond this interval: {facts}"
     return Check(NAME, question, "reassuring", reading, float(head["estimate"]))
-

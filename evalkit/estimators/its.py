@@ -112,7 +112,7 @@ def _require_enough(panel: Panel, post: np.ndarray) -> None:
     if min(before, after) >= SIDE:
         return
     noun = periods.noun(panel.study.frequency, 2)
-    waves = " after the last wave's transition" if panel.staggered else ""
+    waves = " the last wave's transition" if panel.staggered else " joining"
     raise DesignError(
         f"{before} analysed {noun} before joining and {after} after{waves}; a slope change needs {SIDE} a side",
         panel.study.slug,

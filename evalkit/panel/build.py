@@ -117,7 +117,7 @@ def _values(rows: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
 def _figure(rows: pd.DataFrame, columns: Columns) -> pd.Series:
     absent = [c for c in columns.names if c not in rows.columns]
     if absent:
-        have = ", ".join(c for c in rows.columns if c not in ("unit", "period"))
+        have = ", ".join(c for c in rows.columns if c not in ("unit", "period", "unit_name"))
         raise DataError([Fault(f"the source has no column `{c}`", fix=f"it has {have}") for c in absent])
     plus = rows[list(columns.plus)].sum(axis=1, skipna=False)
     return plus - rows[list(columns.minus)].sum(axis=1, skipna=False)

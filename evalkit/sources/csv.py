@@ -40,6 +40,7 @@ def read_study(study: Study) -> Tidy:
     unit, period, faults = _keys(text, line, source, path.name)
     numbers, wrong = _numbers(text[wanted], line, unit, period, path.name)
     rows = pd.DataFrame({"unit": unit, "period": period}).join(numbers).assign(line=line)
+    rows["unit_name"] = text[source.name] if source.name else ""
     rows = rows[unit.notna() & period.notna()]
     explained = _explained(text, rows, source)
     rows, duplicates = _unique(rows, source.sum_over, wanted, path.name)
@@ -88,7 +89,8 @@ def _measure_columns(study: Study, text: pd.DataFrame) -> list[str]:
 
 def _require_columns(text: pd.DataFrame, source: CsvSource, wanted: list[str], name: str) -> None:
     conditions = [c.column for c in (*source.where, *source.missing_where)]
-    needed = dict.fromkeys([source.unit, source.period, *wanted, *conditions, *source.sum_over])
+    name_column = [source.name] if source.name else []
+    needed = dict.fromkeys([source.unit, source.period, *name_column, *wanted, *conditions, *source.sum_over])
     columns = ", ".join(text.columns)
     faults = [
         Fault(f"has no column `{c}`", name, f"its columns are {columns}") for c in needed if c not in text.columns
@@ -170,7 +172,8 @@ def _unique(
         # min_count: a sum with a missing part is a partial count, so it is missing too
         grouped = rows.groupby(["unit", "period"], sort=True, observed=True)
         complete = grouped[wanted].count().eq(grouped[wanted].size().to_numpy()[:, None])
-        return grouped[wanted].sum().where(complete).reset_index(), []
+        names = grouped["unit_name"].first()
+        return grouped[wanted].sum().where(complete).assign(unit_name=names).reset_index(), []
     again = rows.duplicated(["unit", "period"], keep=False)
     faults = [
         Fault(

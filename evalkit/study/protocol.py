@@ -43,6 +43,7 @@ class CsvSource(SourceBase):
     reader: Literal["csv"]
     unit: Annotated[Text, Field(description="Column naming the unit.")] = "unit"
     period: Annotated[Text, Field(description="Column holding the period.")] = "period"
+    name: Annotated[Text | None, Field(description="Column with the unit's name in words.")] = None
     frequency: Frequency = "month"
     where: Annotated[tuple[Condition, ...], Field(description="Keep only rows that meet every condition.")] = ()
     missing_where: Annotated[
