@@ -1,1 +1,85 @@
-"""The command line."""
+"""The command line: `evalkit ...`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+
+Nothing heavy is imported before a command is known, so that `evalkit --help` is immediate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from evalkit import __version__
+
+DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options."""
+    top = argparse.ArgumentParser(
+        prog="evalkit",
+        description="Tell, honestly, whether an NHS improvement collaborative worked.",
+        epilog="STUDY is a slug under data/collaboratives, or a path to a protocol (.yml).",
+    )
+    top.add_argument("--version", action="version", version=f"evalkit {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    commands.add_parser("list", help="the studies found, with title and data status")
+
+    new = commands.add_parser("new", help="write a commented protocol to fill in")
+    new.add_argument("slug", metavar="SLUG", help="name of the study; letters, digits, - and _")
+
+    check = commands.add_parser("check", help="validate protocol and data; every fault at once")
+    check.add_argument("study", metavar="STUDY")
+
+    run = commands.add_parser("run", help="notebooks -> executed notebooks, pages, results, index")
+    run.add_argument("studies", metavar="STUDY", nargs="*", help="default: every study found")
+    run.add_argument("--jobs", type=_positive, metavar="N", help="notebooks run side by side")
+    run.add_argument("--outcome", metavar="NAME", help="outcome to look at; default the primary one")
+    run.add_argument("--out", metavar="DIR", help="output folder; default reports/")
+    run.add_argument("--timeout", type=_positive, default=600, metavar="S", help="seconds that one cell may take")
+    run.add_argument("--force", action="store_true", help="run everything again (every run does, at present)")
+    run.add_argument("--json", action="store_true", help="print what was done as JSON")
+
+    estimate = commands.add_parser("estimate", help="one design on one study, to standard output")
+    estimate.add_argument("study", metavar="STUDY")
+    estimate.add_argument("--design", required=True, metavar="NAME")
+    estimate.add_argument("--outcome", metavar="NAME")
+    estimate.add_argument("--json", action="store_true", help="full precision, for programs")
+
+    simulate = commands.add_parser("simulate", help="rebuild the demonstration data, bit for bit")
+    simulate.add_argument("names", metavar="NAME", nargs="*", help="default: every demonstration")
+    simulate.add_argument("--out", metavar="DIR", help="folder; default data/demo/")
+
+    schema = commands.add_parser("schema", help="the JSON Schema of a protocol, for editors")
+    schema.add_argument("--write", action="store_true", help="write data/collaboratives/protocol.schema.json")
+    return top
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = parser().parse_args(arguments)
+    from evalkit.errors import EvalkitError
+
+    try:
+        command = import_module("evalkit.cli.commands")
+        code: int = getattr(command, options.command)(options)
+    except EvalkitError as refusal:
+        for fault in refusal.faults:
+            print(fault, file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("stopped; reports that were there before are unchanged", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:  # the reader of our output went away
+        sys.stderr.close()
+        return FAILED
+    return code

@@ -1,0 +1,178 @@
+"""What each command does; named as the command, each returns an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from evalkit import catalogue, numbers
+from evalkit.cli import DONE, FAILED
+from evalkit.errors import EvalkitError, RunError
+
+
+def list(options: Namespace) -> int:  # noqa: A001, ARG001 - named as the command
+    """Every study with its title and whether its protocol and data are sound."""
+    paths = catalogue.protocols()
+    if not paths:
+        print(f"no study under {catalogue.home() / catalogue.FOLDER}; write one with: evalkit new SLUG")
+        return DONE
+    rows = [_status(path) for path in paths]
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    for slug, title, status in rows:
+        print(f"{slug.ljust(widths[0])}  {title.ljust(widths[1])}  {status}")
+    return DONE
+
+
+def _status(path: Path) -> tuple[str, str, str]:
+    from evalkit.panel import build_all
+    from evalkit.study import load
+
+    try:
+        study = load(path)
+    except EvalkitError as error:
+        return path.stem, "(protocol refused)", _faults(error)
+    try:
+        panel = build_all(study)[study.primary.name]
+    except EvalkitError as error:
+        return study.slug, study.protocol.title, _faults(error)
+    data = f"{len(panel.units)} units, {len(panel.study.window)} periods, {len(panel.warnings)} warnings"
+    return study.slug, study.protocol.title, data
+
+
+def _faults(error: EvalkitError) -> str:
+    n = len(error.faults)
+    return f"{n} fault{'s' if n > 1 else ''}: see evalkit check"
+
+
+def new(options: Namespace) -> int:
+    """Write a commented protocol."""
+    from evalkit.study.fields import check_slug
+    from evalkit.study.template import template
+
+    try:
+        slug = check_slug(options.slug)
+    except ValueError as error:
+        raise RunError(str(error), fix="choose another name") from None
+    folder = catalogue.home() / catalogue.FOLDER
+    taken = [p.name for p in folder.glob("*") if p.stem.lower() == slug.lower() and p.suffix in catalogue.ENDINGS]
+    if taken:
+        raise RunError(f"{taken[0]} is there already", str(folder), "choose another name, or edit that file")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{slug}.yml"
+        path.write_text(template(slug), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot be written ({error.strerror})", str(folder)) from None
+    print(f"{path} written; fill it in, then: evalkit check {slug}")
+    return DONE
+
+
+def check(options: Namespace) -> int:
+    """Validate protocol and data; print warnings, or every fault."""
+    from evalkit.panel import build_all
+
+    study = catalogue.open_study(options.study)
+    panels = build_all(study)
+    _check_notebooks(study.protocol.notebooks)
+    panel = panels[study.primary.name]
+    for warning in dict.fromkeys(w for p in panels.values() for w in p.warnings):
+        print(f"warning: {warning}")
+    print(
+        f"{study.slug}: sound; {len(panels)} outcomes, {len(panel.joined)} units in {len(panel.cohorts)} waves, "
+        f"{len(panel.never)} never joined, {numbers.count(len(panel.rows))} unit-periods"
+    )
+    return DONE
+
+
+def _check_notebooks(names: tuple[str, ...]) -> None:
+    folder = catalogue.home() / "notebooks"
+    absent = [name for name in names if not (folder / f"{name}.ipynb").is_file()]
+    if absent:
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.ipynb"))) or "none"
+        raise RunError(f"there is no notebook called {', '.join(absent)}", str(folder), f"known: {known}")
+
+
+def run(options: Namespace) -> int:
+    """Run notebooks and publish reports."""
+    from evalkit.report.progress import progress
+    from evalkit.report.run import Options, default_jobs
+    from evalkit.report.run import run as run_studies
+
+    names = options.studies or [p.stem for p in catalogue.protocols()]
+    if not names:
+        raise RunError("there is no study to run", str(catalogue.home() / catalogue.FOLDER), "evalkit new SLUG")
+    out = Path(options.out) if options.out else catalogue.home() / "reports"
+    chosen = Options(out, options.outcome, options.jobs or default_jobs(), options.timeout)
+    with progress() as shown:
+        ended = run_studies(_once(names), chosen, shown)
+    failures = [(e.study, line) for e in ended for line in e.failures]
+    if options.json:
+        record = [
+            {"study": e.study, "folder": str(e.folder) if e.folder else None, "failures": [*e.failures]}
+            for e in ended
+        ]
+        print(json.dumps({"reports": record, "index": str(out.resolve() / "index.html")}, indent=1))
+    else:
+        _say(ended, out)
+    for ended_study in ended:
+        if ended_study.folder is None:
+            for line in ended_study.failures:
+                print(f"{ended_study.study}: {line}", file=sys.stderr)
+    return FAILED if failures else DONE
+
+
+def _once(names: list[str]) -> list[str]:  # type: ignore[valid-type]
+    return [*dict.fromkeys(names)]
+
+
+def _say(ended: object, out: Path) -> None:
+    for one in ended:  # type: ignore[attr-defined]
+        if one.folder is not None:
+            state = f"FAILED ({len(one.failures)})" if one.failures else "done"
+            print(f"{one.study}: {state}: {one.folder}")
+        else:
+            print(f"{one.study}: REFUSED ({len(one.failures)} faults)")
+    print(f"index: {out.resolve() / 'index.html'}")
+
+
+def estimate(options: Namespace) -> int:
+    """One design on one study."""
+    from evalkit import estimators
+    from evalkit.panel import build
+
+    study = catalogue.open_study(options.study)
+    found = estimators.fit(options.design, build(study, study.outcome(options.outcome)))
+    if options.json:
+        print(json.dumps(found.record(), indent=1, ensure_ascii=False, allow_nan=False))
+        return DONE
+    print(found)
+    print(found.method)
+    for warning in found.warnings:
+        print(f"warning: {warning}")
+    return DONE
+
+
+def simulate(options: Namespace) -> int:
+    """Rebuild the demonstration data."""
+    from evalkit.simulate import DEMONSTRATIONS
+    from evalkit.simulate import simulate as write
+
+    folder = Path(options.out) if options.out else catalogue.home() / "data" / "demo"
+    for path in write(options.names or [*DEMONSTRATIONS], folder):
+        print(path)
+    return DONE
+
+
+def schema(options: Namespace) -> int:
+    """Print or write the JSON Schema of a protocol."""
+    from evalkit.study.schema import FILE, schema_text
+
+    if not options.write:
+        print(schema_text(), end="")
+        return DONE
+    path = catalogue.home() / catalogue.FOLDER / FILE
+    path.write_text(schema_text(), encoding="utf-8")
+    print(path)
+    return DONE

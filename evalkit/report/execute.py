@@ -1,0 +1,185 @@
+"""One notebook executed by papermill, in its own kernel, with checked parameters.
+
+papermill accepts a misspelt parameter with a warning and never checks names, so a notebook's
+parameters cell is read first and anything that it does not declare is refused. Values are plain
+texts only: papermill writes other types into the notebook without escaping them.
+"""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from evalkit.errors import RunError
+
+PARAMETERS = {"collaborative", "outcome"}
+START_SECONDS = 120
+
+Step = Callable[[int, int, str], None]  # cell number, cells in all, heading above it
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that failed: its number among all cells, the heading above it, the error in one line."""
+
+    cell: int
+    heading: str
+    error: str
+
+
+@dataclass(frozen=True, eq=False)
+class Executed:
+    """An executed notebook, whole or up to the cell that failed."""
+
+    name: str
+    title: str
+    notebook: nbformat.NotebookNode
+    seconds: float
+    failure: Failure | None = None
+
+
+def check_notebook(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook and make sure that its one parameters cell declares exactly what we set.
+
+    Raises RunError for a file that is not a notebook, and for other parameters.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.ipynb"))) or "none"
+        raise RunError(f"there is no notebook called '{path.stem}'", str(path.parent), f"known: {known}") from None
+    except (OSError, ValueError, nbformat.reader.NotJSONError) as error:
+        raise RunError(f"is not a notebook ({error})", path.name) from None
+    cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise RunError(f"has {len(cells)} cells tagged `parameters`", path.name, "tag exactly one")
+    declared = _declared(cells[0].source)
+    if declared != PARAMETERS:
+        raise RunError(
+            f"declares the parameters {', '.join(sorted(declared)) or 'none'}",
+            path.name,
+            f"it must declare {' and '.join(sorted(PARAMETERS))}, and nothing else",
+        )
+    return notebook
+
+
+def _declared(source: str) -> set[str]:
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return set()
+    targets = [t for node in body if isinstance(node, ast.Assign) for t in node.targets]
+    targets += [node.target for node in body if isinstance(node, ast.AnnAssign)]
+    return {t.id for t in targets if isinstance(t, ast.Name)}
+
+
+def execute(path: Path, parameters: dict[str, str], folder: Path, timeout: int, step: Step) -> Executed:
+    """Run one notebook and write it, executed, to `folder`.
+
+    parameters  texts for every name in `PARAMETERS`
+    timeout     seconds that one cell may take
+    step        told before each cell
+
+    A failing cell is no exception: the notebook up to there is written and the failure returned.
+    """
+    check_notebook(path)
+    if set(parameters) != PARAMETERS or not all(type(v) is str for v in parameters.values()):
+        raise RunError(f"parameters must be texts for {' and '.join(sorted(PARAMETERS))}", path.name)
+    output = folder / path.name
+    started = time.monotonic()
+    error = _papermill(path, output, parameters, timeout, step)
+    notebook = nbformat.read(output, as_version=4) if output.exists() else nbformat.read(path, as_version=4)
+    _tidy(notebook)
+    nbformat.write(notebook, output)
+    failure = None if error is None else _failure(notebook, error)
+    return Executed(path.stem, heading_above(notebook, 0), notebook, time.monotonic() - started, failure)
+
+
+def _papermill(path: Path, output: Path, parameters: dict[str, str], timeout: int, step: Step) -> Exception | None:
+    import papermill
+    from papermill.exceptions import PapermillException
+
+    from evalkit.report.kernel import OwnKernelManager
+
+    headings: list[str] = []
+
+    def before(cell: nbformat.NotebookNode, cell_index: int) -> None:
+        headings.append(_heading(cell) or (headings[-1] if headings else ""))
+        step(cell_index + 1, total, headings[-1])
+
+    total = len(nbformat.read(path, as_version=4).cells) + 1  # papermill injects one
+    try:
+        papermill.execute_notebook(
+            str(path).replace("{", "{{").replace("}", "}}"),  # papermill would fill in braces
+            str(output).replace("{", "{{").replace("}", "}}"),
+            parameters=parameters,
+            progress_bar=False,
+            log_output=False,
+            start_timeout=START_SECONDS,
+            execution_timeout=timeout,
+            kernel_manager_class=OwnKernelManager,
+            shutdown_kernel="immediate",
+            resources={"metadata": {"path": str(path.parent)}},
+            on_cell_start=before,
+        )
+    except PapermillException as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - a kernel may die or hang in many ways; each is one failed notebook
+        return error
+    return None
+
+
+def _failure(notebook: nbformat.NotebookNode, error: Exception) -> Failure:
+    for number, cell in enumerate(notebook.cells, 1):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                said = f"{output.ename}: {output.evalue}".strip().splitlines()
+                return Failure(number, heading_above(notebook, number - 1), " ".join(said)[:500])
+    last = max((n for n, c in enumerate(notebook.cells, 1) if c.get("execution_count")), default=1)
+    said = f"{type(error).__name__}: {error}".strip().splitlines()
+    return Failure(last, heading_above(notebook, last - 1), " ".join(said[:3])[:500])
+
+
+def heading_above(notebook: nbformat.NotebookNode, position: int) -> str:
+    """The text of the nearest Markdown heading at or before a cell; for the first cell, the title."""
+    for cell in reversed(notebook.cells[: position + 1]):
+        if found := _heading(cell):
+            return found
+    return next((h for h in map(_heading, notebook.cells) if h), "")
+
+
+def _heading(cell: nbformat.NotebookNode) -> str:
+    if cell.cell_type != "markdown":
+        return ""
+    return next((line.lstrip("#").strip() for line in cell.source.splitlines()[::-1] if line.startswith("#")), "")
+
+
+def _tidy(notebook: nbformat.NotebookNode) -> None:
+    """Take out what papermill notes about the run: the manifest holds it, and paths are nobody's business.
+
+    papermill also puts an error banner of its own on top of a failed notebook; the page says it itself.
+    """
+    notebook.metadata.pop("papermill", None)
+    notebook.cells = [c for c in notebook.cells if "papermill-error-cell-tag" not in c.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+
+
+def payloads(notebook: nbformat.NotebookNode, kind: str) -> list[dict[str, Any]]:
+    """What the outputs of a notebook carry for machines: every `estimate`, `finding`, `check` ... in order."""
+    from evalkit.markup import METADATA_KEY
+
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            stored = output.get("metadata", {}).get(METADATA_KEY, {})
+            if kind in stored:
+                found.append(stored[kind])
+    return found

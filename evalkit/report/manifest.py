@@ -1,0 +1,108 @@
+"""What a report was made of: hashes of protocol, data, code and environment."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import subprocess
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from evalkit import __version__
+from evalkit.catalogue import home
+from evalkit.panel import Panel
+from evalkit.study import Study
+
+MOST_FILES = 5  # data files named on a page
+NAMED = ("pandas", "numpy", "statsmodels", "linearmodels", "papermill", "matplotlib", "seaborn")
+
+
+def sha256(path: Path) -> str:
+    """The hash of one file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def tree_hash(folder: Path, pattern: str = "**/*") -> str:
+    """One hash over the names and contents of every source file of a folder, in order of name."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob(pattern)):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def manifest(study: Study, panel: Panel, notebooks: list[Path]) -> dict[str, Any]:
+    """Protocol, data, code and environment of a report, as plain values."""
+    lock = home() / "requirements.lock"
+    packages = {d.metadata["Name"].lower(): d.version for d in distributions() if d.metadata["Name"]}
+    return {
+        "study": study.slug,
+        "outcome": panel.outcome.name,
+        "protocol": {"file": study.path.name, "sha256": study.sha256},
+        "rollout": {
+            "file": study.protocol.rollout.path,
+            "sha256": sha256(study.resolve(study.protocol.rollout.path)),
+        },
+        "data": [
+            {"file": f.name, "sha256": f.sha256, "bytes": f.size, "retrieved": _day(f.retrieved), "note": f.note}
+            for f in panel.files
+        ],
+        "code": {
+            "version": __version__,
+            "sha256": tree_hash(Path(__file__).resolve().parents[1]),
+            "notebooks": {p.name: sha256(p) for p in notebooks},
+            **_git(home()),
+        },
+        "environment": {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "lock": sha256(lock) if lock.is_file() else None,
+            "packages": dict(sorted(packages.items())),
+        },
+    }
+
+
+def _day(retrieved: object) -> str | None:
+    return None if retrieved is None else str(retrieved)
+
+
+def _git(folder: Path) -> dict[str, Any]:
+    """Commit and whether the checkout differs from it; None outside a checkout or without git."""
+    git = shutil.which("git")
+    if git is None or not (folder / ".git").exists():
+        return {"commit": None, "dirty": None}
+    commit = _ask(git, folder, "rev-parse", "HEAD")
+    status = _ask(git, folder, "status", "--porcelain")
+    return {"commit": commit, "dirty": bool(status) if status is not None else None}
+
+
+def _ask(git: str, folder: Path, *words: str) -> str | None:
+    done = subprocess.run([git, "-C", str(folder), *words], capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def provenance(record: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The manifest as label and value rows for a page."""
+    code, environment = record["code"], record["environment"]
+    commit = code["commit"]
+    changed = " with local changes" if code["dirty"] else ""
+    versions = ", ".join(
+        f"{name} {environment['packages'][name]}" for name in NAMED if name in environment["packages"]
+    )
+    return (
+        ("Protocol", f"{record['protocol']['file']}, SHA-256 {record['protocol']['sha256']}"),
+        ("Rollout", f"{record['rollout']['file']}, SHA-256 {record['rollout']['sha256']}"),
+        *(("Data file", f"{d['file']}, SHA-256 {d['sha256']}") for d in record["data"][:MOST_FILES]),
+        *(
+            [("Data files", f"{len(record['data'])} in all; manifest.json lists them")]
+            if len(record["data"]) > MOST_FILES
+            else []
+        ),
+        ("evalkit", f"version {code['version']}, source SHA-256 {code['sha256']}"),
+        ("Commit", f"{commit}{changed}" if commit else "not in a git checkout"),
+        ("Python", environment["python"]),
+        ("Packages", versions),
+        ("Run", record["created"]),
+    )

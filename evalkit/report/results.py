@@ -1,0 +1,121 @@
+"""What a report folder holds beside the notebooks: pages, estimates, manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evalkit.errors import RunError
+from evalkit.estimate import Estimate, restore, stack
+from evalkit.panel import Panel
+from evalkit.report.execute import Executed, payloads
+from evalkit.report.manifest import provenance
+from evalkit.report.page import PageContext, problems, render
+from evalkit.report.publish import write_json, write_text
+from evalkit.study import Study
+
+SEE = "; see "  # what stands before the partial notebook's name in a failure
+
+
+def write_report(
+    folder: Path, study: Study, panel: Panel, executed: Sequence[Executed], record: dict[str, Any]
+) -> list[str]:
+    """Write pages, `estimates.csv`, `estimates.json` and `manifest.json`; returns failures, one line each."""
+    failures = [_failure_line(study, e) for e in executed if e.failure]
+    failures += _pages(folder, study, panel, executed, record)
+    estimates = collect(executed, study)
+    write_text(folder / "estimates.csv", _csv(estimates))
+    write_json(folder / "estimates.json", [e.store() for e in estimates])
+    record |= {
+        "status": "failed" if failures else "complete",
+        "failures": failures,
+        "notebooks": [_notebook_row(e) for e in executed],
+        "summary": _summary(study, panel, executed, estimates),
+    }
+    write_json(folder / "manifest.json", record)
+    return failures
+
+
+def collect(executed: Sequence[Executed], study: Study) -> list[Estimate]:
+    """Every estimate that any notebook showed, once: the notebooks are the store of results."""
+    found: dict[tuple[str, str], Estimate] = {}
+    for one in executed:
+        for stored in payloads(one.notebook, "estimate"):
+            estimate = restore(stored, study.frequency)
+            found.setdefault((estimate.outcome, estimate.design), estimate)
+    return list(found.values())
+
+
+def _csv(estimates: Sequence[Estimate]) -> str:
+    frame = stack(list(estimates)) if estimates else pd.DataFrame(columns=["study", "outcome", "design"])
+    text: str = frame.to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def _failure_line(study: Study, one: Executed) -> str:
+    assert one.failure is not None  # noqa: S101 - asked only of failures
+    where = f"cell {one.failure.cell} ({one.failure.heading})"
+    return f"{study.slug}: {one.name}: {where}: {one.failure.error}{SEE}{one.name}.ipynb"
+
+
+def _pages(
+    folder: Path, study: Study, panel: Panel, executed: Sequence[Executed], record: dict[str, Any]
+) -> list[str]:
+    failures = []
+    links = tuple((f"{e.name}.html", e.title) for e in executed)
+    for one in executed:
+        context = PageContext(
+            study=study.slug,
+            study_title=study.protocol.title,
+            outcome_label=panel.outcome.title,
+            question=study.protocol.question,
+            simulated=study.protocol.simulated,
+            pages=links,
+            provenance=provenance(record),
+            file=f"{one.name}.html",
+            index="../index.html",
+        )
+        try:
+            html = render(one.notebook, context)
+        except RunError as error:
+            failures.append(f"{study.slug}: {one.name}: the page cannot be made: {error}")
+            continue
+        write_text(folder / f"{one.name}.html", html)
+        if one.failure is None:
+            failures += [f"{study.slug}: {one.name}.html: {problem}" for problem in problems(html)]
+    return failures
+
+
+def _notebook_row(one: Executed) -> dict[str, Any]:
+    error = None
+    if one.failure:
+        error = {"cell": one.failure.cell, "heading": one.failure.heading, "error": one.failure.error}
+    return {"name": one.name, "title": one.title, "seconds": round(one.seconds, 2), "failure": error}
+
+
+def _summary(
+    study: Study, panel: Panel, executed: Sequence[Executed], estimates: Sequence[Estimate]
+) -> dict[str, Any]:
+    """What the index says of this report."""
+    findings = [f for one in executed for f in payloads(one.notebook, "finding")]
+    own = [e for e in estimates if e.outcome == panel.outcome.name]
+    return {
+        "title": study.protocol.title,
+        "question": study.protocol.question,
+        "outcome": panel.outcome.title,
+        "simulated": study.protocol.simulated,
+        "finding": findings[-1] if findings else None,
+        "headlines": [
+            {
+                "title": e.title,
+                "term": e.headline["term"],
+                "unit": e.unit,
+                "level": e.level,
+                **{k: float(e.headline[k]) for k in ("estimate", "std_error", "low", "high")},
+            }
+            for e in own
+        ],
+    }

@@ -1,0 +1,157 @@
+"""Studies -> reports: notebooks executed side by side, pages, results, manifest, index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evalkit.catalogue import home, open_study
+from evalkit.errors import EvalkitError, RunError
+from evalkit.panel import Panel, build_all
+from evalkit.report.execute import Executed, check_notebook, execute
+from evalkit.report.manifest import manifest
+from evalkit.report.progress import Progress
+from evalkit.report.publish import prepare, put_in_place, workspace, write_text
+from evalkit.report.results import SEE, write_report
+from evalkit.report.summary import write_index
+from evalkit.study import Study
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run.
+
+    out      output folder
+    outcome  outcome name; None for each study's primary one
+    jobs     notebooks run side by side
+    timeout  seconds that one cell may take
+    """
+
+    out: Path
+    outcome: str | None = None
+    jobs: int = 2
+    timeout: int = 600
+
+
+@dataclass(eq=False)
+class Task:
+    """One study on its way to a report."""
+
+    study: Study
+    panel: Panel
+    name: str
+    folder: Path
+    notebooks: list[Path]
+    running: list[Future[Executed]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one study ended: its report folder, and what failed, one line each."""
+
+    study: str
+    folder: Path | None
+    failures: tuple[str, ...]
+
+
+def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Outcome]:
+    """Run every study's notebooks and publish its report; a failure in one leaves the others alone.
+
+    Raises RunError only when the output folder itself cannot be used.
+    """
+    out = prepare(options.out)
+    ended: list[Outcome] = []
+    with ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
+        tasks = [_start(name, out, options, progress, pool) for name in studies]
+        try:
+            for task in tasks:
+                ended.append(task if isinstance(task, Outcome) else _finish(task, out, progress))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    write_text(out / "index.html", write_index(out))
+    return ended
+
+
+def report_name(study: Study, outcome: str) -> str:
+    """The report's folder: the slug, with the outcome's name when it is not the primary one."""
+    return study.slug if outcome == study.primary.name else f"{study.slug}.{outcome}"
+
+
+def _start(name: str, out: Path, options: Options, progress: Progress, pool: ThreadPoolExecutor) -> Task | Outcome:
+    """Validate a study and its data, then hand its notebooks to the pool."""
+    try:
+        study = open_study(name)
+        outcome = study.outcome(options.outcome)
+        panel = build_all(study)[outcome.name]
+        notebooks = [home() / "notebooks" / f"{n}.ipynb" for n in study.protocol.notebooks]
+        for path in notebooks:
+            check_notebook(path)
+    except EvalkitError as error:
+        return Outcome(name, None, tuple(str(fault) for fault in error.faults))
+    folder = workspace(out, report_name(study, outcome.name))
+    task = Task(study, panel, report_name(study, outcome.name), folder, notebooks)
+    # a slug where it means this protocol, so that no path of this machine stands in the report
+    inside = study.path.parent == (home() / "data" / "collaboratives").resolve()
+    parameters = {"collaborative": study.slug if inside else str(study.path), "outcome": outcome.name}
+    task.running = [pool.submit(_one, path, parameters, task, options.timeout, progress) for path in notebooks]
+    return task
+
+
+def _one(path: Path, parameters: dict[str, str], task: Task, timeout: int, progress: Progress) -> Executed:
+    def step(cell: int, cells: int, heading: str) -> None:
+        progress.step(task.study.slug, path.stem, cell, cells, heading)
+
+    done = execute(path, parameters, task.folder, timeout, step)
+    progress.done(task.study.slug, path.stem, done.seconds, done.failure.error if done.failure else "")
+    return done
+
+
+def _finish(task: Task, out: Path, progress: Progress) -> Outcome:
+    """Wait for a study's notebooks, write everything else, and put the report in place."""
+    executed, failures = [], []
+    for path, future in zip(task.notebooks, task.running, strict=True):
+        try:
+            executed.append(future.result())
+        except EvalkitError as error:
+            failures.append(f"{task.study.slug}: {path.stem}: {error}")
+    record: dict[str, Any] = manifest(task.study, task.panel, task.notebooks)
+    record["created"] = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        failures += write_report(task.folder, task.study, task.panel, executed, record)
+    except (EvalkitError, OSError) as error:
+        failures.append(f"{task.study.slug}: {error}")
+    target = _place(task, out, failed=bool(failures))
+    failures = [line.replace(SEE, f"{SEE}{target}{os.sep}") for line in failures]
+    for line in failures:
+        progress.say(line)
+    return Outcome(task.study.slug, target, tuple(failures))
+
+
+def _place(task: Task, out: Path, *, failed: bool) -> Path:
+    """A complete report replaces what was there; a failed one never replaces a complete one."""
+    from evalkit.report.summary import read_manifest
+
+    name = task.name
+    if failed:
+        before = read_manifest(out / name)
+        if before is not None and before.get("status") == "complete":
+            name = f"{name}.failed"
+    elif (out / f"{name}.failed").exists():
+        import shutil
+
+        shutil.rmtree(out / f"{name}.failed")
+    try:
+        return put_in_place(task.folder, out, name)
+    except OSError as error:
+        raise RunError(f"the report cannot be put in place ({error.strerror})", str(out / name)) from None
+
+
+def default_jobs() -> int:
+    """As many notebooks side by side as there are processors, at most four."""
+    return min(4, os.cpu_count() or 1)

@@ -1,0 +1,52 @@
+"""The index over every report in a folder, read from their manifests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from evalkit import numbers
+from evalkit.report.index import EstimateRow, ReportEntry, render_index
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """A report's manifest, or None where there is none that can be read."""
+    try:
+        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def write_index(out: Path) -> str:
+    """The index page of a folder of reports, in order of name."""
+    folders = sorted(p for p in out.iterdir() if p.is_dir() and not p.name.startswith("."))
+    found = [(p.name, read_manifest(p)) for p in folders]
+    return render_index([_entry(name, record) for name, record in found if record is not None])
+
+
+def _entry(folder: str, record: dict[str, Any]) -> ReportEntry:
+    summary = record["summary"]
+    finding = summary["finding"]
+    made = [n for n in record["notebooks"] if n["title"]]
+    return ReportEntry(
+        slug=folder,
+        title=summary["title"],
+        question=summary["question"],
+        outcome=summary["outcome"],
+        simulated=summary["simulated"],
+        status=record["status"],
+        finding=finding["headline"] if finding else "",
+        pages=tuple((f"{folder}/{n['name']}.html", n["title"]) for n in made),
+        failures=tuple(record["failures"]),
+        updated=record["created"][:16].replace("T", " ") + " UTC",
+        estimates=tuple(_row(h) for h in summary["headlines"]),
+    )
+
+
+def _row(head: dict[str, Any]) -> EstimateRow:
+    decimals = numbers.decimals_for([head["std_error"]])
+    estimate = f"{numbers.signed(head['estimate'], decimals)} {head['unit']}"
+    span = numbers.interval(head["low"], head["high"], decimals)
+    return EstimateRow(head["title"], estimate, f"{span} ({numbers.per_cent(head['level'])})")

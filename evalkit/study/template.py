@@ -1,0 +1,79 @@
+"""A protocol to fill in: every part, with what it is for."""
+
+from __future__ import annotations
+
+TEMPLATE = """\
+# yaml-language-server: $schema=protocol.schema.json
+# The evaluation of one collaborative, written down before the results are seen.
+# Everything marked <...> is yours to fill in; `evalkit check {slug}` says what is still wrong.
+# Every value is read as text first, so codes such as NO, 012 or 5E10 stay what they are.
+
+title: <name of the collaborative>
+question: <what the evaluation asks, in one sentence>
+
+# --- where the data are ------------------------------------------------------
+# reader csv: any tidy CSV or Parquet file, one row per unit and period.
+# reader nhs_ae: a folder of NHS England's monthly A&E provider files, exactly as published
+# (then leave out unit and period).
+source:
+  reader: csv
+  path: <../../my-data/panel.csv>   # relative to this file
+  unit: <column with the unit's code>
+  period: <column with the month, 2024-04 or 2024-04-01>
+  # name: <column with the unit's name>
+  # frequency: quarter              # then periods look like 2024-Q2
+  # gaps: allow                     # months missing inside a unit's life; default refuse
+  # zeros: missing                  # implausible zeros count as not reported; or keep; default refuse
+  # where: [{{column: <column>, equals: <value>}}]            # keep only these rows
+  # missing_where: [{{column: <column>, equals: <value>, why: <reason>}}]
+
+window: [<2022-04>, <2026-03>]      # first and last period of the study
+
+# --- what is measured --------------------------------------------------------
+# kind: proportion and rate need numerator and denominator; count and continuous need value.
+# A figure made of several columns: {{plus: [a, b], minus: [c]}}. Exactly one role is primary.
+outcomes:
+  - name: <within_4h>
+    label: <as it is printed>
+    kind: proportion
+    numerator: <column>
+    denominator: <column>
+    better: higher                  # or lower
+    role: primary
+  # - {{name: <admissions>, label: <...>, kind: rate, numerator: <column>, denominator: <column>,
+  #    per: 1000, better: lower, role: balancing}}
+
+# --- who joined when ---------------------------------------------------------
+rollout:
+  path: <../../my-data/rollout.csv> # one line a unit; a blank date = has not joined
+  unit: unit
+  joined: joined
+  # segment: <column>
+  # region: <column>
+  # unlisted: never_joined          # units with data that the table does not list; default leave_out
+
+# How units came to take part. If they joined because they were doing badly, say so.
+# entry: {{rule: <the entry rule in words>, selected_on_outcome: true}}
+
+# Months from joining on that count as neither before nor after, and why.
+transition: {{periods: 0, why: <reason>}}
+
+# Months that no estimate uses, and things that happened.
+# exclude: [{{from: 2020-03, to: 2021-06, why: COVID-19}}]
+# events: [{{from: 2022-12, to: 2023-03, label: Strikes}}]
+
+# Who stands in for what would have happened: not_yet_joined, never_joined, none, or a list of units.
+comparison: not_yet_joined
+
+cluster: unit                       # or a rollout column, when joining was decided at that level
+horizons: [6, 12]                   # periods after joining at which the effect is reported
+# level: 0.95
+# model: {{its: {{season: {{harmonics: 2}}}}, group_time: {{anticipation: 0}}}}
+# notebooks: [data_and_design, interrupted_time_series, difference_in_differences, findings]
+disclosure: none                    # published data only
+"""
+
+
+def template(slug: str) -> str:
+    """The commented protocol for a new study."""
+    return TEMPLATE.format(slug=slug)
