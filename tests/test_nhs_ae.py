@@ -93,6 +93,7 @@ def test_eras_before_booked_appointments_read_alike(tmp_path, headers):
     assert_frame_equal(then.rows, read(tmp_path / "now").rows)
     assert then.rows["all_over_4h"].tolist() == [405, 400]
     assert then.missing.empty
+    assert then.missing.dtypes.to_dict()["period"] == pd.PeriodDtype("M")
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
@@ -340,6 +341,9 @@ def test_one_month_a_file(tmp_path):
     write(tmp_path, "x.csv", [provider("RXA"), provider("RXB", period="spring")])
     fault = the_fault(tmp_path)
     assert fault.where == "x.csv, line 3, column Period"
+    bad = [provider(code, period="spring") for code in ("RXA", "RXB")]
+    write(tmp_path, "y.csv", bad)
+    assert [each.where for each in faults_of(tmp_path)][1:] == ["y.csv, line 2, column Period"]
     assert "'spring'" in fault.what
 
 
@@ -447,12 +451,16 @@ def test_provenance_and_untouched_bytes(tmp_path):
     assert first.size == len(path.read_bytes())
     assert first.retrieved == date(2024, 6, 13)
     assert second.retrieved == date(2020, 9, 13)
+    (tmp_path / "retrieved.csv").write_text("file,retrieved\nJune-2024.csv,2024-06-13\n")
+    assert read(tmp_path).notes == ("retrieved.csv names June-2024.csv, which is not in the folder.",)
+    (tmp_path / "retrieved.csv").write_bytes(before["retrieved.csv"])
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("retrieved,file\n2024-06-13\n", "file name is blank"),
         ("file,date\nx.csv,2024-01-01\n", "'retrieved' is missing"),
         ("", "'file' is missing"),
         ("file,retrieved\nx.csv,13/06/2024\n", "'13/06/2024' is not a day"),
@@ -484,6 +492,7 @@ def test_zero_for_not_reported_is_missing(tmp_path):
     assert got.loc[["RXB", "RXC", "RXD"], list(MEASURES)].notna().all(axis=None)
     assert tidy.missing["unit"].tolist() == ["RXA"]
     assert tidy.missing["period"].tolist() == [month("2021-04")]
+    assert tidy.missing["period"].dtype == pd.PeriodDtype("M")
     assert "not reported" in tidy.missing["why"].item()
     assert any("1 published rows of 1 organisations (RXA)" in note for note in tidy.notes)
     # 501 + 50 attendances of RXA count on neither side.

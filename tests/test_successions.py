@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 from ae_files import REFERENCE, SHARED
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -128,6 +128,7 @@ def test_circles_are_refused(pairs, codes):
     assert fault.what.startswith(f"{codes} succeed")
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.permutations(range(5)))
 def test_chains_resolve_in_any_table_order(order):
     chain = [succession(f"R{n}", f"R{n + 1}") for n in range(5)]
@@ -247,6 +248,7 @@ def test_organisations_that_are_not_in_the_rows_leave_no_trace(reference_success
     assert got.notes == ()
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 10**6), min_size=3, max_size=3), st.integers(0, 10**6))
 def test_splitting_a_count_between_codes_does_not_matter(parts, moved):
     """What A and B share out between them, their successor's count is the same."""

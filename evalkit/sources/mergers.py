@@ -66,17 +66,20 @@ def _sum(rows: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
 
 def _partial_months(rows: pd.DataFrame, successions: Successions) -> pd.DataFrame:
     """Unit-months in which a part that should have reported did not: columns unit, period, why."""
+    reported: dict[str, dict[pd.Period, set[str]]] = {}
+    for unit, month, code in zip(rows["unit"], rows["period"], rows["published_codes"], strict=True):
+        if unit in successions.members:
+            reported.setdefault(unit, {}).setdefault(month, set()).add(code)
     found = []
-    for unit, codes in successions.members.items():
-        published = rows[rows["unit"] == unit]
-        for month in published["period"].unique():
-            reported = set(published.loc[published["period"] == month, "published_codes"])
-            absent = [code for code in codes if successions.expected(code, month) and code not in reported]
+    for unit, months in reported.items():
+        for month, present in months.items():
+            owed = [code for code in successions.members[unit] if successions.expected(code, month)]
+            absent = [code for code in owed if code not in present]
             if absent:
-                why = f"partial count: {', '.join(absent)} did not report, only {', '.join(sorted(reported))}"
+                why = f"partial count: {', '.join(absent)} did not report, only {', '.join(sorted(present))}"
                 found.append((unit, month, why))
     if not found:
-        return pd.DataFrame(columns=[*KEY, "why"])
+        return rows.loc[[], KEY].assign(why="")
     frame = pd.DataFrame(found, columns=[*KEY, "why"])
     return frame.astype({"period": rows["period"].dtype})
 

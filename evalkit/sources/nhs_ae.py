@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from evalkit.errors import DataError, Fault
-from evalkit.sources.mergers import combine_reasons, merge
+from evalkit.sources.mergers import merge
 from evalkit.sources.nhs_ae_checks import (
     explain_missing,
     field_test_note,
@@ -22,7 +22,7 @@ from evalkit.sources.nhs_ae_checks import (
     not_reported,
     reconcile,
 )
-from evalkit.sources.nhs_ae_files import latest_revisions, list_folder, read_raw, retrieval_dates
+from evalkit.sources.nhs_ae_files import RETRIEVED, latest_revisions, list_folder, read_raw, retrieval_dates
 from evalkit.sources.nhs_ae_layout import TYPES
 from evalkit.sources.nhs_ae_rows import Month, read_month
 from evalkit.sources.successions import Successions
@@ -66,12 +66,13 @@ def read(folder: Path, successions: Successions | None = None) -> Tidy:
     two files for one month that cannot be ordered.
     """
     listing = list_folder(folder)
-    months, superseded = _read_files(folder, listing.files)
+    months, superseded, unknown = _read_files(folder, listing.files)
     current = sorted(
         (month for month in months if month.record.name not in superseded), key=lambda month: month.period
     )
     published = pd.concat([month.rows for month in current], ignore_index=True)
-    notes = [*listing.notes, *(f"{old} is superseded by {new}." for old, new in superseded.items())]
+    notes = [*listing.notes, *unknown]
+    notes += [*(f"{old} is superseded by {new}." for old, new in superseded.items())]
     for month in current:
         notes += [*month.notes, *reconcile(month)]
     notes += [*gaps(month.period for month in current), *field_test_note(published)]
@@ -92,8 +93,11 @@ def four_hour_performance(rows: pd.DataFrame, kind: str = "all") -> pd.Series:
     return share.rename(f"{kind}_within_4h_share").rename_axis("period")
 
 
-def _read_files(folder: Path, files: tuple[Path, ...]) -> tuple[list[Month], dict[str, str]]:
-    """Every file parsed, and superseded file -> the one that counts; all faults raised together."""
+def _read_files(folder: Path, files: tuple[Path, ...]) -> tuple[list[Month], dict[str, str], list[str]]:
+    """Every file parsed, superseded file -> the one that counts, and notes on retrieval dates.
+
+    The faults of all files are raised together.
+    """
     faults: list[Fault] = []
     months: list[Month] = []
     try:
@@ -109,7 +113,8 @@ def _read_files(folder: Path, files: tuple[Path, ...]) -> tuple[list[Month], dic
     superseded = latest_revisions(((month.record.name, month.period) for month in months), faults)
     if faults:
         raise DataError(faults)
-    return months, superseded
+    unknown = sorted(retrieved.keys() - {path.name for path in files})
+    return months, superseded, [f"{RETRIEVED} names {name}, which is not in the folder." for name in unknown]
 
 
 def _noted(record: SourceFile, superseded: dict[str, str]) -> SourceFile:
@@ -142,4 +147,4 @@ def _measures(published: pd.DataFrame) -> pd.DataFrame:
 def _finished(tidy: Tidy) -> Tidy:
     """The columns in order, and one name a unit: the latest, so that labels do not jump."""
     rows = tidy.rows.assign(unit_name=tidy.rows.groupby("unit")["unit_name"].transform("last"))
-    return replace(tidy, rows=rows[[*_LABELS, *MEASURES]], missing=combine_reasons(tidy.missing))
+    return replace(tidy, rows=rows[[*_LABELS, *MEASURES]])

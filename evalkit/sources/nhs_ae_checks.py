@@ -67,7 +67,7 @@ def explain_missing(published: pd.DataFrame) -> pd.DataFrame:
     ]
     frames = [published.loc[hit, ["unit", "period"]].assign(why=why) for hit, why in reasons if hit.any()]
     if not frames:
-        return pd.DataFrame(columns=["unit", "period", "why"])
+        return published.loc[[], ["unit", "period"]].assign(why="")
     return pd.concat(frames, ignore_index=True)
 
 

@@ -128,9 +128,11 @@ def retrieval_dates(folder: Path) -> dict[str, date]:
     faults = []
     for number, cells in lines:
         row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
-        file, text = row["file"], row.get("retrieved", "")
+        file, text = row.get("file", ""), row.get("retrieved", "")
         where = f"{RETRIEVED}, line {number}"
-        if file in dates:
+        if not file:
+            faults.append(Fault("the file name is blank", where, "give it, or drop the line"))
+        elif file in dates:
             faults.append(Fault(f"{file} is named twice", where, "keep one line"))
         try:
             dates[file] = date.fromisoformat(text)

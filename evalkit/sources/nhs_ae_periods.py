@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 
 import pandas as pd
 
@@ -24,6 +25,7 @@ _DIGITS_IN_NAME = re.compile(r"(?<![0-9])(20[0-9]{2})[-_](0[1-9]|1[0-2])(?![-_]?
 _REVISED = re.compile(r"REVISED?(?![A-Z])(?:[-_ ]*([0-9]{6})(?![0-9]))?")
 
 
+@cache
 def month_of_cell(text: str) -> pd.Period | None:
     """The month in a Period cell (`MSitAE-APRIL-2024`, `MSitAE-Apr-24`), None when there is none.
 

@@ -51,8 +51,10 @@ def read_month(raw: RawFile) -> Month:
         raise DataError(faults)
     notes = _drop_strays(raw, layout, faults)
     lines = _whole_lines(raw, layout, faults)
-    totals = [line for line in lines if _is_total(line[1], layout)]
-    providers = [line for line in lines if not _is_total(line[1], layout)]
+    providers: list[_Line] = []
+    totals: list[_Line] = []
+    for line in lines:
+        (totals if _is_total(line[1], layout) else providers).append(line)
     if not providers:
         faults.append(Fault("no provider rows", raw.name, "download it again, as published"))
     if len(totals) > 1:
@@ -122,8 +124,8 @@ def _period(
     if "period" not in layout.columns:
         return None
     found: dict[pd.Period, int] = {}
-    for number, cells in providers:
-        text = _cell(cells, "period", layout)
+    first_line = {_cell(cells, "period", layout): number for number, cells in reversed(providers)}
+    for text, number in reversed(first_line.items()):  # a fault in every row is one fault
         month = month_of_cell(text)
         if month is None:
             where = f"{file}, line {number}, column {layout.headers['period']}"
