@@ -8,7 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from ae_files import BEFORE_BOOKED, COUNT_NAMES, CURRENT, OLDER, SHARED, provider, text_of, total_of, write
+from ae_files import (
+    BEFORE_BOOKED,
+    COUNT_NAMES,
+    CURRENT,
+    OLDER,
+    REFERENCE,
+    SHARED,
+    provider,
+    text_of,
+    total_of,
+    write,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -17,7 +28,7 @@ from evalkit.errors import DataError
 from evalkit.sources.nhs_ae import FOUR_HOUR, MEASURES, four_hour_performance, read
 from evalkit.sources.nhs_ae_files import latest_revisions
 from evalkit.sources.nhs_ae_periods import Revision, month_of_cell, month_of_name, revision_of
-from evalkit.sources.successions import Succession, Successions
+from evalkit.sources.successions import Succession, Successions, load
 
 BUSY = {"type1_attended": 1000, "type1_over": 400}
 
@@ -164,14 +175,15 @@ def test_total_rows_are_recognised_anywhere(tmp_path, mark, column):
     assert tidy.notes == ()
 
 
-def test_total_that_differs_is_noted_with_both_numbers(tmp_path):
+@pytest.mark.parametrize(("total", "said"), [(1_299, "1,299"), (1_301, "1,301")])
+def test_total_that_differs_is_noted_with_both_numbers(tmp_path, total, said):
     rows = [
         provider("RXA", type1_attended=600, type1_over=1),
         provider("RXB", type1_attended=700, type1_over=2),
     ]
-    write(tmp_path, "April-2024.csv", rows, total=total_of(rows) | {"type1_attended": 1_299, "dta_4_12h": ""})
+    write(tmp_path, "April-2024.csv", rows, total=total_of(rows) | {"type1_attended": total, "dta_4_12h": ""})
     noted, blank = read(tmp_path).notes
-    for part in ("April-2024.csv", "A&E attendances Type 1", "1,300", "1,299"):
+    for part in ("April-2024.csv", "A&E attendances Type 1", "1,300", said):
         assert part in noted
     assert "4-12 hs" in blank
 
@@ -347,6 +359,12 @@ def test_one_month_a_file(tmp_path):
     assert "'spring'" in fault.what
 
 
+def test_notes_follow_the_months_not_the_file_names(tmp_path):
+    for name in ("APRIL", "MARCH"):
+        write(tmp_path, f"{name}.csv", [provider("RXA")], month=f"MSitAE-{name}-2024", total=None)
+    assert [note.split(" ")[0] for note in read(tmp_path).notes] == ["MARCH.csv", "APRIL.csv"]
+
+
 def test_gap_between_files_is_noted(tmp_path):
     for name in ("JANUARY", "FEBRUARY", "MAY"):
         write(tmp_path, f"{name}.csv", [provider("RXA", **BUSY)], month=f"MSitAE-{name}-2024")
@@ -364,6 +382,13 @@ def test_encodings(tmp_path, encoding):
     name = "ST JOHN’S – CAFÉ"
     write(tmp_path, "April-2024.csv", [provider("RXA", unit_name=name)], encoding=encoding)
     assert read(tmp_path).rows["unit_name"].tolist() == [name]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_byte_order_mark_before_a_quoted_header(tmp_path, encoding):
+    text = text_of([provider("RXA", unit_name="CAFÉ")]).replace("Period", '"Period"', 1)
+    (tmp_path / "April-2024.csv").write_bytes(b"\xef\xbb\xbf" + text.encode(encoding))
+    assert read(tmp_path).rows["unit_name"].tolist() == ["CAFÉ"]
 
 
 @pytest.mark.parametrize(
@@ -508,6 +533,12 @@ def test_performance_when_nobody_reported(tmp_path):
     assert share.isna().all()
 
 
+def test_performance_takes_both_counts_of_a_unit_or_neither():
+    rows = pd.DataFrame({"period": [month("2021-04")] * 3})
+    rows["all_over_4h"], rows["all_within_4h"] = [10.0, 500.0, np.nan], [30.0, np.nan, 500.0]
+    assert four_hour_performance(rows).tolist() == [0.75]
+
+
 def test_merged_unit_with_a_part_that_did_not_report_is_missing(tmp_path):
     """Summed first, the pair would have 300 waits over 4 hours and pass as having reported."""
     rows = [provider("RXA", type1_attended=4_000), provider("RXB", type1_attended=1_000, type1_over=300)]
@@ -538,12 +569,12 @@ def test_more_waits_than_attendances_are_missing(tmp_path):
 def test_cells_that_are_missing(tmp_path, cell):
     rows = [provider("RXA", **BUSY, dta_4_12h=3), provider("RXB", **BUSY)]
     total = total_of(rows)
-    rows[1] |= {"dta_4_12h": cell, "type2_attended": cell}
+    rows[1] |= {"dta_4_12h": cell, "type2_attended": cell, "type2_emergency_admissions": cell}
     write(tmp_path, "April-2024.csv", rows, total=total)
     tidy = read(tmp_path)
     got = tidy.rows.set_index("unit").loc["RXB"]
     names = ["dta_4_12h", "type2_attendances", "type2_over_4h", "type2_within_4h", "all_attendances"]
-    assert got[[*names, "all_within_4h"]].isna().all()
+    assert got[[*names, "all_within_4h", "ae_emergency_admissions"]].isna().all()
     assert got[["type1_attendances", "type1_over_4h", "dta_over_12h"]].tolist() == [1000, 400, 0]
     (listed,) = tidy.missing.to_dict("records")
     assert listed["unit"] == "RXB"
@@ -665,6 +696,11 @@ def test_rows_are_sorted_unique_and_named_as_promised(tmp_path):
 
 
 # --- files as published
+
+
+@pytest.fixture(scope="module")
+def reference_successions():
+    return load(REFERENCE / "organisation_successions.csv")
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,11 @@ def counts(tidy):
     return {f"{unit} {when}": n for (unit, when), n in zip(keys, rows["n"], strict=True)}
 
 
+@pytest.fixture(scope="module")
+def reference_successions():
+    return load(REFERENCE / "organisation_successions.csv")
+
+
 # --- the table
 
 

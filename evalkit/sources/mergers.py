@@ -41,7 +41,7 @@ def combine_reasons(missing: pd.DataFrame) -> pd.DataFrame:
     """One row per unit and period, sorted; several reasons are joined by "; "."""
     if missing.empty:
         return missing.reset_index(drop=True)
-    ordered = missing.sort_values([*KEY, "why"], kind="stable").drop_duplicates()
+    ordered = missing.sort_values([*KEY, "why"], kind="stable")
     return ordered.groupby(KEY, sort=True).agg({"why": "; ".join}).reset_index()
 
 

@@ -89,7 +89,7 @@ def four_hour_performance(rows: pd.DataFrame, kind: str = "all") -> pd.Series:
     """
     counts = rows[[f"{kind}_within_4h", f"{kind}_over_4h"]].dropna()
     sums = counts.groupby(rows["period"]).sum().reindex(sorted(rows["period"].unique()))
-    share = sums[f"{kind}_within_4h"] / sums.sum(axis=1, min_count=1).where(lambda seen: seen > 0)
+    share = sums[f"{kind}_within_4h"] / sums.sum(axis=1)
     return share.rename(f"{kind}_within_4h_share").rename_axis("period")
 
 
