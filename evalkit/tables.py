@@ -95,7 +95,16 @@ def data_warnings(panel: Panel) -> Shown:
 
 def files(panel: Panel) -> Shown:
     """The files that were read, each with the day it was retrieved and its hash."""
-    rows = [[f.name, f.retrieved.isoformat(), numbers.count(f.size), f.sha256[:16], f.note] for f in panel.files]
+    rows = [
+        [
+            f.name,
+            f.retrieved.isoformat() if f.retrieved else "not recorded",
+            numbers.count(f.size),
+            f.sha256[:16],
+            f.note,
+        ]
+        for f in panel.files
+    ]
     header = ["File", "Retrieved", "Bytes", "Hash (first 16 digits)", "Note"]
     return _shown(header, rows, "Files that were read", [False, False, True, False, False])
 

@@ -127,12 +127,12 @@ def _not_reported(
     study: Study, outcome: Outcome, rows: pd.DataFrame, missing: pd.DataFrame, ledger: Ledger
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Blank the unit-periods that were not reported, declared or recognised by an implausible zero."""
-    keys = pd.MultiIndex.from_frame(rows[["unit", "period"]])
-    blank = (
-        keys.isin(pd.MultiIndex.from_frame(missing[["unit", "period"]]))
-        if len(missing)
-        else np.zeros(len(rows), bool)
-    )
+    value = rows["numerator"] + rows["denominator"] if outcome.denominator else rows["numerator"]
+    blank = value.isna().to_numpy()
+    if len(missing):  # a source explains absences of any of its measures: keep those of this outcome
+        here = pd.MultiIndex.from_frame(missing[["unit", "period"]])
+        reported = pd.MultiIndex.from_frame(rows.loc[~blank, ["unit", "period"]])
+        missing = missing[~here.isin(reported)]
     zeros = implausible(_blanked(rows, blank), outcome)
     policy = study.protocol.source.zeros
     if policy == "refuse":

@@ -43,8 +43,12 @@ def read_study(study: Study) -> Tidy:
     rows["unit_name"] = text[source.name] if source.name else ""
     rows = rows[unit.notna() & period.notna()]
     explained = _explained(text, rows, source)
+    declared = pd.MultiIndex.from_frame(rows[["unit", "period"]]).isin(
+        pd.MultiIndex.from_frame(explained[["unit", "period"]])
+    )
+    rows.loc[declared, wanted] = np.nan
     rows, duplicates = _unique(rows, source.sum_over, wanted, path.name)
-    files = (fingerprint(path),)
+    files = (fingerprint(path, downloaded=False),)
     notes = tuple(f"Only rows with {c.column} = {c.equals} were read. {c.why}".strip() for c in source.where)
     return Tidy(rows, files, explained, notes, (*faults, *wrong, *duplicates))
 

@@ -117,8 +117,4 @@ def _late(rows: pd.DataFrame, code: str, successions: Successions) -> str:
     """A sentence when a predecessor still reported after it was taken over."""
     effective = successions.outgoing[code][0].effective
     late = int(((rows["published_codes"] == code) & (rows["period"] >= effective)).sum())
-    return (
-        f"{code} still reported in {late} months from {effective} on, when it had a successor."
-        if late
-        else ""
-    )
+    return f"{code} still reported in {late} months from {effective} on, when it had a successor." if late else ""

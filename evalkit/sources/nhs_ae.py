@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from evalkit.catalogue import home
 from evalkit.errors import DataError, Fault
 from evalkit.sources.mergers import merge
 from evalkit.sources.nhs_ae_checks import (
@@ -25,8 +26,10 @@ from evalkit.sources.nhs_ae_checks import (
 from evalkit.sources.nhs_ae_files import RETRIEVED, latest_revisions, list_folder, read_raw, retrieval_dates
 from evalkit.sources.nhs_ae_layout import TYPES
 from evalkit.sources.nhs_ae_rows import Month, read_month
-from evalkit.sources.successions import Successions
+from evalkit.sources.successions import Successions, load
 from evalkit.sources.tidy import SourceFile, Tidy
+from evalkit.study import Study
+from evalkit.study.protocol import NhsAeSource
 
 FOUR_HOUR = tuple(f"{kind}_{what}_4h" for kind in (*TYPES, "all") for what in ("over", "within"))
 """The measures that a trust in a field test of other standards did not report."""
@@ -91,6 +94,17 @@ def four_hour_performance(rows: pd.DataFrame, kind: str = "all") -> pd.Series:
     sums = counts.groupby(rows["period"]).sum().reindex(sorted(rows["period"].unique()))
     share = sums[f"{kind}_within_4h"] / sums.sum(axis=1)
     return share.rename(f"{kind}_within_4h_share").rename_axis("period")
+
+
+def read_study(study: Study) -> Tidy:
+    """The folder that a protocol names, with its succession table or the workbench's own."""
+    source = study.protocol.source
+    assert isinstance(source, NhsAeSource)  # noqa: S101 - dispatched by reader name
+    chosen = source.successions
+    if chosen == "none":
+        return read(study.resolve(source.path))
+    own = home() / "data" / "reference" / "organisation_successions.csv"
+    return read(study.resolve(source.path), load(study.resolve(chosen) if chosen else own))
 
 
 def _read_files(folder: Path, files: tuple[Path, ...]) -> tuple[list[Month], dict[str, str], list[str]]:

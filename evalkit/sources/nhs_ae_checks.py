@@ -55,9 +55,7 @@ def explain_missing(published: pd.DataFrame) -> pd.DataFrame:
 
     A provider-month with several reasons has several rows.
     """
-    silent = (
-        f"four-hour measures not reported: over {REPORTING_THRESHOLD} Type 1 attendances, none over 4 hours"
-    )
+    silent = f"four-hour measures not reported: over {REPORTING_THRESHOLD} Type 1 attendances, none over 4 hours"
     odd = {kind: f"{kind}: more waits over 4 hours than attendances" for kind in TYPES}
     blank = {name: f"not published: {headers[0]}" for name, headers in {**COUNTS, **BOOKED}.items()}
     reasons = [

@@ -55,9 +55,7 @@ def list_folder(folder: Path) -> Listing:
         why = f"the folder cannot be read ({error.strerror})"
         raise DataError(why, str(folder), "make it readable") from error
     files = [
-        path
-        for path in entries
-        if path.suffix.casefold() == ".csv" and not path.is_dir() and path.name != RETRIEVED
+        path for path in entries if path.suffix.casefold() == ".csv" and not path.is_dir() and path.name != RETRIEVED
     ]
     if not files:
         raise DataError("no CSV file in this folder", str(folder), "put the monthly A&E files there")

@@ -83,9 +83,7 @@ def _drop_strays(raw: RawFile, layout: Layout, faults: list[Fault]) -> list[str]
     empty = []
     for position, header in {**layout.strays, **beyond}.items():
         label = f"column {header!r}" if header else f"column {position + 1}, which has no header,"
-        held = next(
-            ((n, c[position]) for n, c in raw.lines if len(c) > position and c[position].strip()), None
-        )
+        held = next(((n, c[position]) for n, c in raw.lines if len(c) > position and c[position].strip()), None)
         if held is None:
             empty.append(header or f"column {position + 1}")
         else:

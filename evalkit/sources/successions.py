@@ -142,9 +142,7 @@ def _parse(row: Mapping[str, str | None], where: str, faults: list[Fault]) -> Su
     ]
     matched = _MONTH.fullmatch(month)
     if matched is None:
-        faults.append(
-            Fault(f"effective_month is {month!r}", where, "write it as YYYY-MM, for example 2020-10")
-        )
+        faults.append(Fault(f"effective_month is {month!r}", where, "write it as YYYY-MM, for example 2020-10"))
     if matched is None or len(faults) > before:
         return None
     effective = pd.Period(year=int(matched[1]), month=int(matched[2]), freq="M")

@@ -14,12 +14,15 @@ from evalkit.errors import Fault
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file that was read: enough to tell later whether it is still the same file."""
+    """One file that was read: enough to tell later whether it is still the same file.
+
+    `retrieved` is the day it was fetched from its publisher, None where nobody recorded it.
+    """
 
     name: str
     sha256: str
     size: int
-    retrieved: date
+    retrieved: date | None
     note: str = ""
 
 
@@ -45,8 +48,12 @@ class Tidy:
     faults: tuple[Fault, ...] = ()
 
 
-def fingerprint(path: Path, note: str = "") -> SourceFile:
-    """The record of one file; `retrieved` is the day it was last written on this disk."""
+def fingerprint(path: Path, note: str = "", *, downloaded: bool = True) -> SourceFile:
+    """The record of one file.
+
+    A downloaded file was retrieved on the day it was written on this disk; of any other file the day
+    says nothing (a checkout writes it anew), so it is left open.
+    """
     content = path.read_bytes()
-    written = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    written = datetime.fromtimestamp(path.stat().st_mtime, UTC).date() if downloaded else None
     return SourceFile(path.name, hashlib.sha256(content).hexdigest(), len(content), written, note)
