@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 
 from evalkit import numbers, periods
@@ -64,20 +63,21 @@ def heat_map(panel: Panel) -> Shown:
     order = order.sort_values(["never", "cohort", "baseline"], kind="stable")
     matrix = panel.wide().reindex(order.index)
     with canvas(height=5.6) as (figure, axes):
-        sns.heatmap(
-            matrix.to_numpy(float), ax=axes, cmap="Blues", rasterized=True, xticklabels=False, yticklabels=False,
-            cbar_kws={"label": panel.outcome.unit if panel.outcome.kind != "proportion" else "per cent"},
-        )  # fmt: skip
+        # an image with a pixel a unit-period: small, and crisp at any size
+        drawn = axes.imshow(matrix.to_numpy(float), cmap="Blues", aspect="auto", interpolation="none")
+        unit = panel.outcome.unit if panel.outcome.kind != "proportion" else "per cent"
+        figure.colorbar(drawn, ax=axes, label=unit, fraction=0.05, pad=0.02)
+        axes.set_yticks([])
+        axes.grid(visible=False)
         axes.set_facecolor("#FFDD99")
         positions = calendar(axes, panel.study.window)
-        axes.set_xlim(0, len(positions))
         edges = []
         start = panel.study.time(order["cohort"].dropna())
         for cohort in np.unique(start):
             y = np.flatnonzero(start == cohort)
-            axes.plot([cohort, cohort], [y[0], y[-1] + 1], color=ORANGE, linewidth=2.2)
-            edges.append(y[-1] + 1)
-        axes.hlines(edges, 0, len(positions), color=GREY, linewidth=0.8)
+            axes.plot([cohort - 0.5, cohort - 0.5], [y[0] - 0.5, y[-1] + 0.5], color=ORANGE, linewidth=2.2)
+            edges.append(y[-1] + 0.5)
+        axes.hlines(edges, -0.5, len(positions) - 0.5, color=GREY, linewidth=0.8)
         axes.set_ylabel("Units: waves from the top, then never joined")
         axes.set_title("Orange line: the wave joined. Yellow: not reported.", loc="left", fontsize=10)
     values = panel.rows["value"]

@@ -8,6 +8,8 @@ texts only: papermill writes other types into the notebook without escaping them
 from __future__ import annotations
 
 import ast
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -104,10 +106,12 @@ def execute(path: Path, parameters: dict[str, str], folder: Path, timeout: int, 
 def _papermill(path: Path, output: Path, parameters: dict[str, str], timeout: int, step: Step) -> Exception | None:
     import papermill
     from papermill.exceptions import PapermillException
+    from traitlets.config import Config
 
-    from evalkit.report.kernel import OwnKernelManager
+    from evalkit.report.kernel import OwnKernelManager, transport
 
     headings: list[str] = []
+    sockets = tempfile.mkdtemp(prefix="ek-")
 
     def before(cell: nbformat.NotebookNode, cell_index: int) -> None:
         headings.append(_heading(cell) or (headings[-1] if headings else ""))
@@ -124,6 +128,7 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], timeout: in
             start_timeout=START_SECONDS,
             execution_timeout=timeout,
             kernel_manager_class=OwnKernelManager,
+            config=Config(transport(sockets)),
             shutdown_kernel="immediate",
             resources={"metadata": {"path": str(path.parent)}},
             on_cell_start=before,
@@ -132,6 +137,8 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], timeout: in
         return error
     except Exception as error:  # noqa: BLE001 - a kernel may die or hang in many ways; each is one failed notebook
         return error
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
     return None
 
 

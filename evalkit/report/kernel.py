@@ -12,6 +12,16 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
 
+def transport(folder: str) -> dict[str, dict[str, str]]:
+    """How driver and kernel talk: over sockets in a private folder, so that nothing else can listen.
+
+    Windows has no such sockets; there the loopback interface is used.
+    """
+    if sys.platform == "win32":
+        return {}
+    return {"OwnKernelManager": {"transport": "ipc", "ip": f"{folder}/k"}}
+
+
 class OwnKernelManager(AsyncKernelManager):
     """Starts the running interpreter, whatever kernels are registered on the machine."""
 
