@@ -125,8 +125,8 @@ class Estimate:
         return markup.table_text(*self._table())
 
     def _table(self) -> tuple[list[str], list[list[str]], str]:
-        decimals = numbers.decimals_for(self.terms["std_error"])
         level = numbers.per_cent(self.level)
+        places = [numbers.decimals_for([error]) for error in self.terms["std_error"]]
         header = ["Quantity", f"Estimate ({self.unit})", f"{level} interval", "Standard error", "df", "p"]
         rows = [
             [
@@ -137,7 +137,7 @@ class Estimate:
                 numbers.degrees(row.df),
                 numbers.p_value(row.p_value),
             ]
-            for row in self.terms.itertuples()
+            for row, decimals in zip(self.terms.itertuples(), places, strict=True)
         ]
         return header, rows, f"{self.label}: {self.estimand} ({self.title})"
 

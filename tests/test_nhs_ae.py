@@ -121,9 +121,7 @@ def test_headers_tolerate_case_space_and_byte_order_mark(tmp_path, shuffled):
 
 
 def test_a_header_one_letter_off_is_refused(tmp_path):
-    headers = [
-        "Patients who have waited 4-12 hrs from DTA to admission" if "4-12" in h else h for h in CURRENT
-    ]
+    headers = ["Patients who have waited 4-12 hrs from DTA to admission" if "4-12" in h else h for h in CURRENT]
     text = text_of([provider("RXA")]).split("\r\n", 1)[1]
     (tmp_path / "April-2024.csv").write_text(",".join(headers) + "\n" + text)
     missing, stray = faults_of(tmp_path)
@@ -304,9 +302,7 @@ def test_months_in_cells(text, expected):
     assert month_of_cell(text) == month(expected)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "TOTAL", "MSitAE-2024", "APRIL", "MSitAE-APRIL-1824", "AprilX-2024", "4-24"]
-)
+@pytest.mark.parametrize("text", ["", "TOTAL", "MSitAE-2024", "APRIL", "MSitAE-APRIL-1824", "AprilX-2024", "4-24"])
 def test_what_is_no_month(text):
     assert month_of_cell(text) is None
 
@@ -582,9 +578,7 @@ def test_cells_that_are_missing(tmp_path, cell):
     assert "4-12 hs" in listed["why"]
 
 
-@pytest.mark.parametrize(
-    ("cell", "count"), [("1,234", 1234), ("1,234,567", 1234567), (" 77 ", 77), ("007", 7)]
-)
+@pytest.mark.parametrize(("cell", "count"), [("1,234", 1234), ("1,234,567", 1234567), (" 77 ", 77), ("007", 7)])
 def test_cells_that_are_counts(tmp_path, cell, count):
     write(tmp_path, "April-2024.csv", [provider("RXA", dta_4_12h=cell)], total=None)
     assert read(tmp_path).rows["dta_4_12h"].tolist() == [count]
@@ -800,8 +794,7 @@ def test_raw_samples_read_with_notes_on_their_totals(tmp_path):
         lines = [line for line in csv.DictReader(file) if line["Org Code"] != "TOTAL"]
     added = sum(int(line["A&E attendances Type 1"]) for line in lines)
     assert (
-        f"ae_2021-04.csv: the provider rows of A&E attendances Type 1 sum to {added:,}, "
-        "the total row says 1,222,784."
+        f"ae_2021-04.csv: the provider rows of A&E attendances Type 1 sum to {added:,}, the total row says 1,222,784."
     ) in tidy.notes
     surrey = tidy.rows[(tidy.rows["unit"] == "RTP") & (tidy.rows["period"] == "2021-04")].iloc[0]
     assert surrey[["type1_attendances", "type1_over_4h", "all_within_4h"]].tolist() == [8823, 426, 9137]

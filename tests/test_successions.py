@@ -23,9 +23,7 @@ def succession(old, new, effective="2021-03", kind="merger"):
 
 def tidy_of(*rows, missing=()):
     """Rows given as (unit, month, count)."""
-    frame = pd.DataFrame(
-        [(unit, month(when), float(n)) for unit, when, n in rows], columns=["unit", "period", "n"]
-    )
+    frame = pd.DataFrame([(unit, month(when), float(n)) for unit, when, n in rows], columns=["unit", "period", "n"])
     frame["unit_name"] = "TRUST " + frame["unit"]
     explained = pd.DataFrame([(u, month(w), why) for u, w, why in missing], columns=["unit", "period", "why"])
     return Tidy(frame, (), explained)
@@ -86,8 +84,7 @@ def test_load_reads_text_codes_and_both_ways_of_writing_a_month(tmp_path):
 def test_load_says_every_fault(tmp_path):
     path = tmp_path / "s.csv"
     path.write_text(
-        HEADER
-        + "A,,2020-10,,\nB,C,2020-13,,\nD,E,2020-10-15,,\nF,G,2020-10,,\nF,G,2020-10,,\nG,F,2020-10,,\n"
+        HEADER + "A,,2020-10,,\nB,C,2020-13,,\nD,E,2020-10-15,,\nF,G,2020-10,,\nF,G,2020-10,,\nG,F,2020-10,,\n"
     )
     with pytest.raises(DataError) as refusal:
         load(path)
@@ -203,9 +200,7 @@ def test_a_successor_that_did_not_exist_is_not_missed(kind):
 
 def test_one_of_two_parts_of_a_new_code_is_a_partial_count():
     table = [succession(code, "C", kind="merger, new code") for code in "AB"]
-    got = merged(
-        tidy_of(("A", "2021-01", 1), ("B", "2021-01", 2), ("B", "2021-02", 2), ("C", "2021-03", 3)), *table
-    )
+    got = merged(tidy_of(("A", "2021-01", 1), ("B", "2021-01", 2), ("B", "2021-02", 2), ("C", "2021-03", 3)), *table)
     assert got.rows["n"].isna().tolist() == [False, True, False]
     assert "A did not report, only B" in got.missing["why"].item()
 
@@ -241,9 +236,7 @@ def test_missing_in_one_part_is_missing_in_the_whole_with_its_reason():
     )
     got = merged(tidy, succession("A", "B"))
     assert got.rows["n"].isna().all()
-    assert got.missing.to_dict("records") == [
-        {"unit": "B", "period": month("2021-02"), "why": "A: late; odd"}
-    ]
+    assert got.missing.to_dict("records") == [{"unit": "B", "period": month("2021-02"), "why": "A: late; odd"}]
 
 
 def test_organisations_that_are_not_in_the_rows_leave_no_trace(reference_successions):
@@ -261,8 +254,6 @@ def test_splitting_a_count_between_codes_does_not_matter(parts, moved):
     moved = min(moved, a)
     table = [succession("A", "C"), succession("B", "C")]
     one = merged(tidy_of(("A", "2021-02", a), ("B", "2021-02", b), ("C", "2021-02", c)), *table)
-    other = merged(
-        tidy_of(("C", "2021-02", c), ("B", "2021-02", b + moved), ("A", "2021-02", a - moved)), *table
-    )
+    other = merged(tidy_of(("C", "2021-02", c), ("B", "2021-02", b + moved), ("A", "2021-02", a - moved)), *table)
     assert_frame_equal(one.rows, other.rows)
     assert one.rows["n"].tolist() == [a + b + c]

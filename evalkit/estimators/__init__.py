@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
-from evalkit.errors import DesignError
+from evalkit.errors import DesignError, Fault
 from evalkit.estimate import Estimate, Refusal
 from evalkit.panel import Panel
 
@@ -45,5 +45,11 @@ def attempt(design: str, panel: Panel) -> Estimate | Refusal:
     try:
         return fit(design, panel)
     except DesignError as refusal:
-        reasons = tuple(str(fault) for fault in refusal.faults)
+        reasons = tuple(_sentence(fault) for fault in refusal.faults)
         return Refusal(panel.study.slug, panel.outcome.name, design, title(design), reasons)
+
+
+def _sentence(fault: Fault) -> str:
+    """A fault as a sentence; which study it is about is clear where it is shown."""
+    text = f"{fault.what}; {fault.fix}" if fault.fix else fault.what
+    return f"{text[:1].upper()}{text[1:]}."
