@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -20,7 +22,7 @@ def project():
 
 def split(requirement):
     name, bounds = re.fullmatch(r"([A-Za-z0-9_.-]+)(?:\[[^]]*\])?\s*(.*)", requirement).groups()
-    return name.lower(), bounds.replace(" ", "")
+    return name.lower().replace("_", "-"), bounds.replace(" ", "")
 
 
 def wanted():
@@ -63,3 +65,17 @@ def test_the_lock_holds_hashes_and_no_addresses():
     blocks = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
     assert len(blocks) >= len(versions) > 100
     assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_every_package_that_is_imported_is_declared():
+    provided = {"yaml": "pyyaml", "mdit_py_plugins": "mdit-py-plugins", "markdown_it": "markdown-it-py"}
+    tops = set()
+    for path in (ROOT / "evalkit").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                tops |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                tops.add(node.module.split(".")[0])
+    third_party = tops - set(sys.stdlib_module_names) - {"evalkit", "pydantic_core"}
+    names = {provided.get(top, top.replace("_", "-")) for top in third_party}
+    assert names <= set(wanted())

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from evalkit.panel import Panel
 
 
-def exposure(panel: Panel) -> float | None:
-    """Denominator of all joined units per period after joining, over the outcome's scale."""
+def exposure(panel: Panel, t: np.ndarray | None = None) -> float | None:
+    """Denominator of the joined units per period after joining, over the outcome's scale.
+
+    t  the calendar positions to look at; all of them by default
+    """
     if panel.outcome.denominator is None:
         return None
     rows = panel.rows[panel.rows["phase"].eq("post")]
+    if t is not None:
+        rows = rows[rows["t"].isin(t)]
     if rows.empty:
         return None
     return float(rows.groupby("period", observed=True)["denominator"].sum().mean() / panel.outcome.scale)

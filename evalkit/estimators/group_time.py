@@ -79,7 +79,7 @@ def fit(panel: Panel) -> Estimate:
         method=_method(design, effects.df),
         events=events,
         covariance=influence.T @ influence,
-        exposure=exposure(panel),
+        exposure=exposure(panel, cells.period[post]),
         warnings=(*warnings, *_warnings(panel, effects)),
     )
 

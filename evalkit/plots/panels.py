@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from evalkit import numbers, periods
+from evalkit.estimators.its import joint_series
 from evalkit.markup import Shown
 from evalkit.panel import Panel
 from evalkit.plots.style import (
@@ -107,7 +108,7 @@ def group_means(panel: Panel) -> Shown:
     names = {"joined": ("Units that joined", DARK_BLUE, "-"), "comparison": ("Units that never joined", ORANGE, "--")}
     with canvas() as (figure, axes):
         x = calendar(axes, window)
-        shade(axes, _joint_phase(panel))
+        shade(axes, joint_series(panel)["phase"].to_numpy())
         for column, (label, colour, style) in names.items():
             if means[column].notna().any():
                 axes.plot(x, means[column].to_numpy(float), style, color=colour, label=label, linewidth=2)
@@ -140,13 +141,6 @@ def _means_alt(panel: Panel, means: pd.DataFrame, decimals: int) -> str:
 
 def _axis(panel: Panel) -> str:
     return "per cent" if panel.outcome.kind == "proportion" else panel.outcome.unit
-
-
-def _joint_phase(panel: Panel) -> np.ndarray:
-    """`excluded` where the protocol excludes a period for every unit, else nothing to shade."""
-    window = panel.study.window
-    never = pd.Series(pd.PeriodIndex([pd.NaT] * len(window), freq=window.freqstr))
-    return panel.study.phases(never, pd.Series(window))
 
 
 def _events(axes: Axes, panel: Panel) -> None:

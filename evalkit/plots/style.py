@@ -16,7 +16,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -45,7 +44,6 @@ RC: Any = {
     "xtick.color": GREY,
     "ytick.color": GREY,
     "legend.frameon": False,
-    "axes.prop_cycle": cycler(color=[DARK_BLUE, ORANGE, GREY, TURQUOISE]),
 }
 
 
@@ -98,7 +96,7 @@ def calendar(axes: Axes, window: pd.PeriodIndex) -> np.ndarray:
 
 def shade(axes: Axes, phase: np.ndarray) -> None:
     """Shade transition and excluded periods, hatched differently and labelled by a legend entry."""
-    marks = {"transition": ("//", "Transition: neither before nor after"), "excluded": ("xx", "Excluded")}
+    marks = {"transition": ("//", "Joining and transition: neither before nor after"), "excluded": ("xx", "Excluded")}
     for name, (hatch, label) in marks.items():
         for i, (start, stop) in enumerate(spans(phase == name)):
             axes.axvspan(
