@@ -12,6 +12,7 @@ from importlib import import_module
 
 from evalkit import __version__
 
+NAMES = {"list": "list_studies"}  # commands whose function cannot bear their name
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
 
 
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         command = import_module("evalkit.cli.commands")
-        code: int = getattr(command, options.command)(options)
+        code: int = getattr(command, NAMES.get(options.command, options.command))(options)
     except EvalkitError as refusal:
         for fault in refusal.faults:
             print(fault, file=sys.stderr)

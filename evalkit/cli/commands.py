@@ -1,4 +1,4 @@
-"""What each command does; named as the command, each returns an exit code."""
+"""What each command does; each takes its options and returns an exit code."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import json
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evalkit import catalogue, numbers
 from evalkit.cli import DONE, FAILED
 from evalkit.errors import EvalkitError, RunError
 
+if TYPE_CHECKING:
+    from evalkit.report.run import Outcome
 
-def list(options: Namespace) -> int:  # noqa: A001, ARG001 - named as the command
+
+def list_studies(options: Namespace) -> int:  # noqa: ARG001 - every command takes its options
     """Every study with its title and whether its protocol and data are sound."""
     paths = catalogue.protocols()
     if not paths:
@@ -123,12 +127,12 @@ def run(options: Namespace) -> int:
     return FAILED if failures else DONE
 
 
-def _once(names: list[str]) -> list[str]:  # type: ignore[valid-type]
+def _once(names: list[str]) -> list[str]:
     return [*dict.fromkeys(names)]
 
 
-def _say(ended: object, out: Path) -> None:
-    for one in ended:  # type: ignore[attr-defined]
+def _say(ended: list[Outcome], out: Path) -> None:
+    for one in ended:
         if one.folder is not None:
             state = f"FAILED ({len(one.failures)})" if one.failures else "done"
             print(f"{one.study}: {state}: {one.folder}")

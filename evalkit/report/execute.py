@@ -105,6 +105,7 @@ def execute(path: Path, parameters: dict[str, str], folder: Path, timeout: int, 
 
 def _papermill(path: Path, output: Path, parameters: dict[str, str], timeout: int, step: Step) -> Exception | None:
     import papermill
+    from jupyter_core.utils import ensure_event_loop
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
@@ -123,6 +124,8 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], timeout: in
             str(path).replace("{", "{{").replace("}", "}}"),  # papermill would fill in braces
             str(output).replace("{", "{{").replace("}", "}}"),
             parameters=parameters,
+            kernel_name="python3",  # a name only: the manager decides what runs
+            language="python",
             progress_bar=False,
             log_output=False,
             start_timeout=START_SECONDS,
@@ -138,6 +141,7 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], timeout: in
     except Exception as error:  # noqa: BLE001 - a kernel may die or hang in many ways; each is one failed notebook
         return error
     finally:
+        ensure_event_loop().close()  # this thread's, which the client leaves open
         shutil.rmtree(sockets, ignore_errors=True)
     return None
 

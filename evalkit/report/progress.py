@@ -87,8 +87,9 @@ class Live:
 
 
 @contextmanager
-def progress(stream: TextIO = sys.stderr) -> Iterator[Progress]:
-    """Live lines on a terminal, plain ones elsewhere."""
+def progress(stream: TextIO | None = None) -> Iterator[Progress]:
+    """Live lines on a terminal, plain ones elsewhere; `stream` is standard error by default."""
+    stream = sys.stderr if stream is None else stream
     if not stream.isatty():
         yield Plain(stream)
         return
