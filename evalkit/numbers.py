@@ -59,8 +59,7 @@ def count(value: float) -> str:
 
 
 def round_two(value: float) -> str:
-    """About two significant digits, for a figure that is an order of size and not a measurement."""
-    if value == 0:
-        return "0"
-    digits = 1 - math.floor(math.log10(abs(value)))
-    return number(round(value, digits), max(digits, 0))
+    """A number of cases to about two significant digits: an order of size, not a measurement."""
+    if abs(value) < 1:
+        return "fewer than 1" if value else "0"
+    return number(round(value, min(1 - math.floor(math.log10(abs(value))), 0)), 0)
