@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from evalkit import markup, numbers, periods
 from evalkit.estimate import Check, Estimate, Refusal
@@ -122,7 +123,8 @@ def estimates(found: Sequence[Estimate | Refusal], caption: str) -> Shown:
         span = numbers.interval(head["low"], head["high"], decimals)
         rows.append([one.title, one.label, figure, f"{span} ({numbers.per_cent(one.level)})", one.assumption])
     header = ["Design", "Outcome", "Headline estimate", "Interval", "Leans on, or why not"]
-    return _shown(header, rows, caption)
+    stored = [one.store() for one in found if isinstance(one, Estimate)]
+    return replace(_shown(header, rows, caption), payload={"estimates": stored})
 
 
 def checks(asked: Sequence[Check]) -> Shown:

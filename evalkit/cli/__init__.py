@@ -6,6 +6,7 @@ Nothing heavy is imported before a command is known, so that `evalkit --help` is
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,6 +14,7 @@ from importlib import import_module
 from evalkit import __version__
 
 NAMES = {"list": "list_studies"}  # commands whose function cannot bear their name
+DEBUG = "EVALKIT_DEBUG"
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
 
 
@@ -82,5 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return STOPPED
     except BrokenPipeError:  # the reader of our output went away
         sys.stderr.close()
+        return FAILED
+    except Exception as error:  # a defect of ours: one line, and the whole story on request
+        if os.environ.get(DEBUG):
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"evalkit failed unexpectedly ({said}); set {DEBUG}=1 to see where, and report it", file=sys.stderr)
         return FAILED
     return code

@@ -141,7 +141,7 @@ def _not_reported(
         ledger.faults += by_unit(rows[zeros], what, fix)
     elif policy == "missing":
         empty = zeros | (rows["denominator"].eq(0).to_numpy() if outcome.denominator else False)
-        blank |= empty
+        blank = blank | empty
         missing = pd.concat([missing, rows.loc[empty, ["unit", "period"]].assign(why="zero for not reported")])
     elif zeros.any():
         ledger.warnings.append(

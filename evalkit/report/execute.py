@@ -183,7 +183,7 @@ def _tidy(notebook: nbformat.NotebookNode) -> None:
         cell.metadata.pop("execution", None)
 
 
-def payloads(notebook: nbformat.NotebookNode, kind: str) -> list[dict[str, Any]]:
+def payloads(notebook: nbformat.NotebookNode, kind: str) -> list[Any]:
     """What the outputs of a notebook carry for machines: every `estimate`, `finding`, `check` ... in order."""
     from evalkit.markup import METADATA_KEY
 

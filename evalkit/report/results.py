@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def collect(executed: Sequence[Executed], study: Study) -> list[Estimate]:
     """Every estimate that any notebook showed, once: the notebooks are the store of results."""
     found: dict[tuple[str, str], Estimate] = {}
     for one in executed:
-        for stored in payloads(one.notebook, "estimate"):
+        shown = [*payloads(one.notebook, "estimate"), *chain(*payloads(one.notebook, "estimates"))]
+        for stored in shown:
             estimate = restore(stored, study.frequency)
             found.setdefault((estimate.outcome, estimate.design), estimate)
     return list(found.values())

@@ -94,6 +94,8 @@ def _start(name: str, out: Path, options: Options, progress: Progress, pool: Thr
             check_notebook(path)
     except EvalkitError as error:
         return Outcome(name, None, tuple(str(fault) for fault in error.faults))
+    except Exception as error:  # noqa: BLE001 - a defect met by one study must not stop the others
+        return Outcome(name, None, (f"failed unexpectedly ({type(error).__name__}: {error})",))
     folder = workspace(out, report_name(study, outcome.name))
     task = Task(study, panel, report_name(study, outcome.name), folder, notebooks)
     # a slug where it means this protocol, so that no path of this machine stands in the report
