@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from evalkit.catalogue import home, open_study
@@ -48,6 +50,7 @@ class Task:
     folder: Path
     notebooks: list[Path]
     running: list[Future[Executed]] = field(default_factory=list)
+    stop: Event = field(default_factory=Event)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Ou
             for task in tasks:
                 ended.append(task if isinstance(task, Outcome) else _finish(task, out, progress))
         except KeyboardInterrupt:
+            for task in tasks:
+                if isinstance(task, Task):
+                    task.stop.set()  # running notebooks end before their next cell
+                    shutil.rmtree(task.folder, ignore_errors=True)
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     write_text(out / "index.html", write_index(out))
@@ -107,6 +114,8 @@ def _start(name: str, out: Path, options: Options, progress: Progress, pool: Thr
 
 def _one(path: Path, parameters: dict[str, str], task: Task, timeout: int, progress: Progress) -> Executed:
     def step(cell: int, cells: int, heading: str) -> None:
+        if task.stop.is_set():
+            raise RunError("stopped")
         progress.step(task.study.slug, path.stem, cell, cells, heading)
 
     done = execute(path, parameters, task.folder, timeout, step)
@@ -145,8 +154,6 @@ def _place(task: Task, out: Path, *, failed: bool) -> Path:
         if before is not None and before.get("status") == "complete":
             name = f"{name}.failed"
     elif (out / f"{name}.failed").exists():
-        import shutil
-
         shutil.rmtree(out / f"{name}.failed")
     try:
         return put_in_place(task.folder, out, name)
