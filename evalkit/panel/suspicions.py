@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from evalkit import periods
+from evalkit.panel.members import some
 from evalkit.panel.panel import Panel
+from evalkit.panel.zeros import never_any
 
 SMALL_WAVE = 5
 SHORT = 12  # periods before joining
@@ -17,7 +19,11 @@ JUMP = 1.8  # a denominator this many times its own usual size, or 1 / JUMP of i
 
 def annotate(panel: Panel, notes: list[str]) -> Panel:
     """The panel with its warnings: what building it noted, then what looks odd in it."""
-    found = [text for check in (_waves, _short_baseline, _entries, _denominators, _all_join) for text in check(panel)]
+    found = [
+        text
+        for check in (_waves, _short_baseline, _no_baseline, _entries, _nothing, _denominators, _all_join)
+        for text in check(panel)
+    ]
     return replace(panel, warnings=(*notes, *found))
 
 
@@ -43,18 +49,39 @@ def _short_baseline(panel: Panel) -> list[str]:
     return out
 
 
+def _no_baseline(panel: Panel) -> list[str]:
+    """Units without a period before joining, in a wave that has some."""
+    seen = panel.rows.index[panel.rows["phase"].eq("pre")].unique("unit")
+    waves = panel.units.loc[panel.joined.intersection(seen), "cohort"]
+    units = panel.joined.difference(seen)
+    units = units[panel.units.loc[units, "cohort"].isin(waves)]
+    if not len(units):
+        return []
+    return [f"{_units(len(units))} joined without any data before joining ({some(units)}): their change is unknown."]
+
+
+def _units(count: int) -> str:
+    return f"{count} unit" if count == 1 else f"{count} units"
+
+
 def _entries(panel: Panel) -> list[str]:
     seen = panel.rows.reset_index().groupby("unit", observed=True)["period"].agg(["min", "max"])
     first, last = panel.study.window[0], panel.study.window[-1]
     late, early = seen.index[seen["min"] > first], seen.index[seen["max"] < last]
     out = []
     if len(late):
-        out.append(f"{len(late)} units report only from later than {periods.say(first)} ({_some(late)}).")
+        out.append(f"{_units(len(late))} with data only from later than {periods.say(first)} ({some(late)}).")
     if len(early):
-        out.append(
-            f"{len(early)} units stop reporting before {periods.say(last)} ({_some(early)}): closed or merged?"
-        )
+        out.append(f"{_units(len(early))} with no data up to {periods.say(last)} ({some(early)}): closed or merged?")
     return out
+
+
+def _nothing(panel: Panel) -> list[str]:
+    units = never_any(panel.rows, panel.outcome)
+    if not len(units):
+        return []
+    what = "no event, or nothing else, in every period"
+    return [f"{_units(len(units))} of some size show {what} ({some(units)}): not reported?"]
 
 
 def _denominators(panel: Panel) -> list[str]:
@@ -72,7 +99,7 @@ def _denominators(panel: Panel) -> list[str]:
         return []
     when = pd.Series({unit: periods.code(jump.loc[unit].idxmax() + 1) for unit in units})
     listed = pd.Index([f"{unit} about {when[unit]}" for unit in units])
-    return [f"{len(units)} units changed in size by a factor of {JUMP} or more ({_some(listed)}): merged or split?"]
+    return [f"{_units(len(units))} changed in size by a factor of {JUMP} or more ({some(listed)}): merged or split?"]
 
 
 def _all_join(panel: Panel) -> list[str]:
@@ -83,8 +110,3 @@ def _all_join(panel: Panel) -> list[str]:
         f"Every unit joined: from {periods.say(last)}, when the last wave joined, nobody is left to compare with, "
         "and effects can only be estimated up to then."
     ]
-
-
-def _some(units: pd.Index, most: int = 5) -> str:
-    listed = ", ".join(map(str, units[:most]))
-    return f"{listed} and {len(units) - most} more" if len(units) > most else listed

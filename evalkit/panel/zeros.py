@@ -24,7 +24,10 @@ def implausible(rows: pd.DataFrame, outcome: Outcome) -> np.ndarray:
     (nobody over four hours). What was to be expected is the smaller of the unit's own shares in the
     nearest periods before and after that have any, so that a count which fades in from nothing is
     left alone; for a unit that never has any, it is a share that 19 in 20 other unit-periods exceed.
+    A count without a denominator is held against the unit's own nearest counts in the same way.
     """
+    if outcome.kind == "count":
+        return _zero_among_many(rows["numerator"], rows["unit"])
     if outcome.denominator is None:
         return np.zeros(len(rows), bool)
     denominator = rows["denominator"]
@@ -32,6 +35,26 @@ def implausible(rows: pd.DataFrame, outcome: Outcome) -> np.ndarray:
     if outcome.kind == "proportion":
         found = found | _zero_against_expectation(denominator - rows["numerator"], denominator, rows["unit"])
     return found
+
+
+def _zero_among_many(count: pd.Series, unit: pd.Series) -> np.ndarray:
+    around = count.where(count > 0).groupby(unit)
+    least = pd.concat([around.ffill(), around.bfill()], axis=1).min(axis=1, skipna=False)
+    out: np.ndarray = (count.eq(0) & (least >= EXPECTED)).to_numpy(bool)
+    return out
+
+
+def never_any(rows: pd.DataFrame, outcome: Outcome) -> pd.Index:
+    """Large units that never show a single event, or for a proportion never anything else.
+
+    They may be real (a walk-in centre where nobody waits four hours) or have never reported.
+    """
+    if outcome.denominator is None:
+        return pd.Index([])
+    total = rows[["numerator", "denominator"]].groupby("unit", observed=True).agg(["sum", "mean"])
+    rest = total["denominator", "sum"] - total["numerator", "sum"]
+    none = total["numerator", "sum"].eq(0) | (rest.eq(0) & (outcome.kind == "proportion"))
+    return total.index[none & total["denominator", "mean"].ge(LARGE)]
 
 
 def _zero_against_expectation(count: pd.Series, denominator: pd.Series, unit: pd.Series) -> np.ndarray:
