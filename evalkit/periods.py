@@ -88,8 +88,8 @@ def say(period: pd.Period) -> str:
 def code(period: pd.Period) -> str:
     """How a period is written in tables and files: `2024-04` or `2024-Q2`."""
     if period.freqstr.startswith("Q"):
-        return f"{period.year}-Q{period.quarter}"
-    return period.strftime("%Y-%m")
+        return f"{period.year:04d}-Q{period.quarter}"
+    return f"{period.year:04d}-{period.month:02d}"
 
 
 def noun(frequency: Frequency, count: int = 1) -> str:
