@@ -32,9 +32,10 @@ def schema(outcome: Outcome) -> pa.DataFrameSchema:
     """The contract for one outcome: columns unit, period, numerator, denominator, all but keys nullable."""
     ratio = outcome.denominator is not None
     count = ratio or outcome.kind == "count"
-    positive = [pa.Check.ge(0, name="negative")] if count else []
+    negative = pa.Check(lambda values: values >= 0, name="negative")
+    positive = [negative] if count else []
     checks = [pa.Check(_within, name="numerator above denominator")] if outcome.kind == "proportion" else []
-    above_zero = [pa.Check.ge(0, name="negative"), pa.Check.ne(0, name="zero denominator")]
+    above_zero = [negative, pa.Check(lambda values: values != 0, name="zero denominator")]
     finite = pa.Check(np.isfinite, name="not finite")
     return pa.DataFrameSchema(
         {

@@ -97,9 +97,14 @@ def _denominators(panel: Panel) -> list[str]:
     units = worst.index[worst > np.log(JUMP)]
     if not len(units):
         return []
-    when = pd.Series({unit: periods.code(jump.loc[unit].idxmax() + 1) for unit in units})
-    listed = pd.Index([f"{unit} about {when[unit]}" for unit in units])
+    listed = pd.Index([f"{unit} about {periods.code(_peak(jump.loc[unit]))}" for unit in units])
     return [f"{_units(len(units))} changed in size by a factor of {JUMP} or more ({some(listed)}): merged or split?"]
+
+
+def _peak(jump: pd.Series) -> pd.Period:
+    """The period after the largest jump; the middle one where several are equally large."""
+    largest = jump.index[jump >= jump.max() * (1 - 1e-9)]
+    return largest[len(largest) // 2] + 1
 
 
 def _all_join(panel: Panel) -> list[str]:
