@@ -109,22 +109,42 @@ def _not_reported(
         if len(missing)
         else np.zeros(len(rows), bool)
     )
-    zeros = implausible(_blanked(rows, blank), outcome)
+    definite, zeros = (implausible(_blanked(rows, blank), outcome, strict=strict) for strict in (False, True))
+    none = (rows["numerator"].eq(0) & rows["denominator"].eq(0)).to_numpy()  # 0 of 0
     policy = study.protocol.source.zeros
     if policy == "refuse":
         what = f"{outcome.name}: a count of zero where its size makes that implausible (not reported?)"
         fix = "say `zeros: missing` under `source` to treat them as not reported, or `zeros: keep` if they are real"
         ledger.faults += by_unit(rows[zeros], what, fix)
     elif policy == "missing":
-        empty = zeros | (rows["denominator"].eq(0).to_numpy() if outcome.denominator else False)
+        empty = definite | none
         blank |= empty
+        ledger.warnings += _doubtful(rows, definite, zeros)
         missing = pd.concat([missing, rows.loc[empty, ["unit", "period"]].assign(why="zero for not reported")])
         missing = missing.drop_duplicates(["unit", "period"])
-    elif zeros.any():
-        ledger.warnings.append(
-            f"{zeros.sum()} implausible zeros were kept as the protocol says ({_which(rows[zeros])})."
-        )
+    else:
+        blank |= none
+        missing = pd.concat([missing, rows.loc[none, ["unit", "period"]].assign(why="none of none has no share")])
+        missing = missing.drop_duplicates(["unit", "period"])
+        if zeros.any():
+            ledger.warnings.append(
+                f"{zeros.sum()} implausible zeros were kept as the protocol says ({_which(rows[zeros])})."
+            )
     return _blanked(rows, blank), missing
+
+
+def _doubtful(rows: pd.DataFrame, definite: np.ndarray, zeros: np.ndarray) -> list[str]:
+    """What was treated as not reported, and what looks like it and was left."""
+    out = []
+    if definite.any():
+        out.append(f"{definite.sum()} implausible zeros were treated as not reported ({_which(rows[definite])}).")
+    left = pd.Index(rows.loc[zeros & ~definite, "unit"].unique())
+    if len(left):
+        out.append(
+            f"{len(left)} units of some size show no event, or nothing else, in every period and were left as they "
+            f"are ({some(left, len(left))}); where nothing was reported, say so with `missing_where`."
+        )
+    return out
 
 
 def _blanked(rows: pd.DataFrame, which: np.ndarray) -> pd.DataFrame:

@@ -10,7 +10,6 @@ import pandas as pd
 from evalkit import periods
 from evalkit.panel.members import some
 from evalkit.panel.panel import Panel
-from evalkit.panel.zeros import never_any
 
 SMALL_WAVE = 5
 SHORT = 12  # periods before joining
@@ -21,7 +20,7 @@ def annotate(panel: Panel, notes: list[str]) -> Panel:
     """The panel with its warnings: what building it noted, then what looks odd in it."""
     found = [
         text
-        for check in (_waves, _short_baseline, _no_baseline, _entries, _nothing, _denominators, _all_join)
+        for check in (_waves, _short_baseline, _no_baseline, _entries, _denominators, _all_join)
         for text in check(panel)
     ]
     return replace(panel, warnings=(*notes, *found))
@@ -74,14 +73,6 @@ def _entries(panel: Panel) -> list[str]:
     if len(early):
         out.append(f"{_units(len(early))} with no data up to {periods.say(last)} ({some(early)}): closed or merged?")
     return out
-
-
-def _nothing(panel: Panel) -> list[str]:
-    units = never_any(panel.rows, panel.outcome)
-    if not len(units):
-        return []
-    what = "no event, or nothing else, in every period"
-    return [f"{_units(len(units))} of some size show {what} ({some(units)}): not reported?"]
 
 
 def _denominators(panel: Panel) -> list[str]:
