@@ -14,17 +14,22 @@ from scipy import stats
 
 from evalkit.errors import DesignError
 
+RANK = 1e-10  # an eigenvalue this small against the largest is rounding
+ROUNDING = 1e-12  # what double precision leaves of a value after a regression, with room to spare
 TINY = 1e-10  # a standard error this small against the estimate's own scale is rounding, not evidence
 
 
-def term(name: str, estimate: float, std_error: float, df: float, level: float) -> dict[str, Any]:
+def term(
+    name: str, estimate: float, std_error: float, df: float, level: float, *, scale: float = 0.0
+) -> dict[str, Any]:
     """One row of `Estimate.terms`: estimate -/+ t_{df} std_error, and the two-sided p-value.
 
-    df = inf gives the normal distribution. Raises DesignError when the error is zero, missing or
-    infinite: such a quantity cannot be computed, and is never reported as certain.
+    df = inf gives the normal distribution; scale is the size of the values that went in. Raises
+    DesignError when the error is missing, infinite, or no more than rounding against the estimate and
+    the values: such a quantity cannot be computed, and is never reported as certain.
     """
-    scale = max(abs(estimate), TINY)
-    if not math.isfinite(estimate) or not math.isfinite(std_error) or std_error <= TINY * scale:
+    least = max(TINY * abs(estimate), ROUNDING * scale)
+    if not math.isfinite(estimate) or not math.isfinite(std_error) or std_error <= least:
         raise DesignError(
             f"the standard error of the {name} cannot be computed",
             fix="the outcome does not vary enough around the fitted course, or too few units carry it",
@@ -90,7 +95,27 @@ def cluster_factor(clusters: int, observations: int, coefficients: int) -> float
     """
     if clusters <= 1:
         raise DesignError("clustered standard errors need at least two clusters", fix="cluster on a finer level")
+    if observations <= coefficients:
+        raise DesignError(
+            f"{coefficients} coefficients and only {observations} unit-periods", fix="use more units or periods"
+        )
     return clusters / (clusters - 1) * (observations - 1) / (observations - coefficients)
+
+
+def require_clusters(cluster: np.ndarray, joined: np.ndarray, never: np.ndarray | None = None) -> None:
+    """Refuse a comparison one side of which is a single cluster: its own variation would count as nought.
+
+    cluster  shape (units,)
+    joined   which units joined, booleans
+    never    which units alone make up the comparison, booleans; None when later waves are part of it
+    """
+    for side, who in (("that joined", joined), ("to compare with", never)):
+        count = 2 if who is None else len(np.unique(cluster[who]))
+        if count <= 1:
+            raise DesignError(
+                f"the units {side} are {'one cluster' if count else 'none'}, whose own variation cannot be judged",
+                fix="cluster on a finer level, add units, or use an interrupted time series",
+            )
 
 
 def by_cluster(influence: np.ndarray, cluster: np.ndarray) -> np.ndarray:
@@ -102,9 +127,24 @@ def by_cluster(influence: np.ndarray, cluster: np.ndarray) -> np.ndarray:
 
 
 def wald(estimates: np.ndarray, covariance: np.ndarray) -> tuple[float, int, float]:
-    """Joint test that all are zero: W = b' V^+ b, its rank as degrees of freedom, and the chi-squared p-value."""
-    rank = int(np.linalg.matrix_rank(covariance, hermitian=True))
-    if rank == 0:
+    """Joint test that all are zero: W = b' V^+ b, its rank as degrees of freedom, and the chi-squared p-value.
+
+    V may be singular when some estimates are combinations of others. Raises DesignError when V is
+    singular and b does not lie in its range, as with fewer clusters than estimates: W would then leave
+    out a part of b.
+    """
+    size = np.sqrt(np.diag(covariance))
+    if not np.isfinite(size).all() or not np.isfinite(estimates).all() or not size.size or size.min() <= 0:
         raise DesignError("a joint test needs estimates with a covariance")
-    statistic = float(estimates @ np.linalg.pinv(covariance, hermitian=True) @ estimates)
+    scaled, correlation = estimates / size, covariance / np.outer(size, size)
+    values, vectors = np.linalg.eigh(correlation)
+    kept = values > RANK * values.max()
+    along = vectors.T @ scaled
+    if np.abs(along[~kept]).max(initial=0.0) > math.sqrt(RANK) * max(1.0, float(np.abs(scaled).max())):
+        raise DesignError(
+            f"{len(estimates)} estimates rest on too few clusters to be tested together",
+            fix="cluster on a finer level, or test fewer periods",
+        )
+    rank = int(kept.sum())
+    statistic = float((along[kept] ** 2 / values[kept]).sum())
     return statistic, rank, float(stats.chi2.sf(statistic, rank))

@@ -9,6 +9,7 @@ second is easily mistaken for a number.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal
 
@@ -19,6 +20,8 @@ Frequency = Literal["month", "quarter"]
 
 CODES: dict[Frequency, str] = {"month": "M", "quarter": "Q-DEC"}
 PER_YEAR: dict[Frequency, int] = {"month": 12, "quarter": 4}
+
+MOST_RUNS = 6  # runs of periods named one by one
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:[T ]00:00(?::00(?:\.0+)?)?)?")
 _QUARTER = re.compile(r"(\d{4})-?[Qq]([1-4])")
@@ -85,10 +88,28 @@ def say(period: pd.Period) -> str:
 def code(period: pd.Period) -> str:
     """How a period is written in tables and files: `2024-04` or `2024-Q2`."""
     if period.freqstr.startswith("Q"):
-        return f"{period.year}-Q{period.quarter}"
-    return period.strftime("%Y-%m")
+        return f"{period.year:04d}-Q{period.quarter}"
+    return f"{period.year:04d}-{period.month:02d}"
 
 
 def noun(frequency: Frequency, count: int = 1) -> str:
     """`month` or `months`, `quarter` or `quarters`."""
     return frequency if count == 1 else f"{frequency}s"
+
+
+def runs(which: Iterable[pd.Period]) -> str:
+    """Periods as runs: `2020-04 to 2020-06, 2021-01 (4 months)`."""
+    ordered = sorted(set(which))
+    spans: list[list[pd.Period]] = []
+    for period in ordered:
+        if spans and (period - spans[-1][-1]).n == 1:
+            spans[-1].append(period)
+        else:
+            spans.append([period])
+    parts = [code(s[0]) if len(s) == 1 else f"{code(s[0])} to {code(s[-1])}" for s in spans]
+    listed = ", ".join(parts[:MOST_RUNS]) + (
+        f" and {len(parts) - MOST_RUNS} more runs" if len(parts) > MOST_RUNS else ""
+    )
+    if len(ordered) == 1:
+        return listed
+    return f"{listed} ({len(ordered)} {noun(frequency_of(ordered[0]), len(ordered))})"

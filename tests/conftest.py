@@ -41,17 +41,17 @@ class Maker:
         }
         return {**base, **changes}
 
-    def write(self, rows: pd.DataFrame, rollout: pd.DataFrame, **changes) -> Path:
+    def write(self, rows: pd.DataFrame, rollout: pd.DataFrame, /, **changes) -> Path:
         rows.to_csv(self.folder / "panel.csv", index=False)
         rollout.to_csv(self.folder / "rollout.csv", index=False)
         path = self.folder / "case.yml"
         path.write_text(yaml.safe_dump(self.protocol(**changes), sort_keys=False), encoding="utf-8")
         return path
 
-    def study(self, rows, rollout, **changes):
+    def study(self, rows, rollout, /, **changes):
         return load(self.write(rows, rollout, **changes))
 
-    def panel(self, rows, rollout, **changes):
+    def panel(self, rows, rollout, /, **changes):
         return build(self.study(rows, rollout, **changes))
 
 

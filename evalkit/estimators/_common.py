@@ -22,6 +22,11 @@ def exposure(panel: Panel, t: np.ndarray | None = None) -> float | None:
     return float(rows.groupby("period", observed=True)["denominator"].sum().mean() / panel.outcome.scale)
 
 
+def size(panel: Panel) -> float:
+    """The size of the panel's values: what an error must exceed to be more than their rounding."""
+    return float(panel.rows["value"].abs().max())
+
+
 def identity(panel: Panel, design: str, title: str) -> dict[str, str | float]:
     """The fields of an Estimate that say what it belongs to."""
     return {

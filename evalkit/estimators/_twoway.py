@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from linearmodels.panel import PanelOLS
+from linearmodels.panel.utility import AbsorbingEffectError
 
 from evalkit import inference
 from evalkit.errors import DesignError
@@ -44,6 +45,9 @@ def regress(panel: Panel, rows: pd.DataFrame, X: pd.DataFrame) -> TwoWay:
     )
     y = pd.Series(rows["value"].to_numpy(), index=index, name="value")
     columns = pd.DataFrame(X.to_numpy(float), index=index, columns=[f"x{i}" for i in range(X.shape[1])])
+    joined = panel.units["cohort"].notna().to_numpy()
+    own = panel.units["cluster"].to_numpy()
+    inference.require_clusters(own, joined, None if panel.staggered else ~joined)
     cluster = panel.units["cluster"].reindex(rows.index.get_level_values("unit"))
     code = pd.DataFrame({"cluster": pd.factorize(cluster)[0]}, index=index)
     clusters = int(code["cluster"].nunique())
@@ -53,7 +57,7 @@ def regress(panel: Panel, rows: pd.DataFrame, X: pd.DataFrame) -> TwoWay:
     try:
         model = PanelOLS(y, columns, entity_effects=True, time_effects=True)
         result = model.fit(cov_type="clustered", clusters=code, debiased=False, group_debias=False)
-    except (ValueError, np.linalg.LinAlgError) as error:
+    except (AbsorbingEffectError, ValueError, ZeroDivisionError, np.linalg.LinAlgError) as error:
         raise DesignError(
             "an effect cannot be told from the unit and period effects",
             panel.study.slug,

@@ -22,7 +22,7 @@ import pandas as pd
 from evalkit import inference, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate
-from evalkit.estimators._common import exposure, identity
+from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._twoway import TwoWay, regress, require_comparison
 from evalkit.panel import Panel
 
@@ -80,7 +80,8 @@ def _events(panel: Panel, X: pd.DataFrame, result: TwoWay) -> pd.DataFrame:
     level = panel.study.protocol.level
     out = []
     for i, (k, column) in enumerate(X.items()):
-        row = inference.term(f"effect at {k}", result.beta[i], result.covariance[i, i] ** 0.5, result.df, level)
+        error = float(max(result.covariance[i, i], 0.0)) ** 0.5
+        row = inference.term(f"effect at {k}", result.beta[i], error, result.df, level, scale=size(panel))
         out.append({**row, "event_time": k, "units": int(column.sum())})
     return pd.DataFrame(out)[EVENTS]
 
@@ -88,21 +89,21 @@ def _events(panel: Panel, X: pd.DataFrame, result: TwoWay) -> pd.DataFrame:
 def _terms(
     panel: Panel, rows: pd.DataFrame, events: pd.DataFrame, result: TwoWay
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    study, level = panel.study, panel.study.protocol.level
+    study, level, scale = panel.study, panel.study.protocol.level, size(panel)
     times = events["event_time"].to_numpy()
     analysed = np.unique(_since(panel, rows)[rows["phase"].eq("post").to_numpy()])
     after = np.isin(times, analysed)
     if not after.any():
         raise DesignError("no analysed period after joining", study.slug, "shorten `transition` or widen `window`")
     mean, error = inference.contrast(result.beta, result.covariance, after / after.sum())
-    terms = [inference.term("average effect on the joined (ATT)", mean, error, result.df, level)]
+    terms = [inference.term("average effect on the joined (ATT)", mean, error, result.df, level, scale=scale)]
     warnings = []
     for horizon in study.protocol.horizons:
         name = f"effect {horizon} {periods.noun(study.frequency, horizon)} after joining"
         here = after & (times == horizon)
         if here.any():
             mean, error = inference.contrast(result.beta, result.covariance, here.astype(float))
-            terms.append(inference.term(name, mean, error, result.df, level))
+            terms.append(inference.term(name, mean, error, result.df, level, scale=scale))
         else:
             warnings.append(f"The {name} lies outside the analysed periods and is not given.")
     return terms, warnings

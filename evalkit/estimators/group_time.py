@@ -29,7 +29,7 @@ import pandas as pd
 from evalkit import inference, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate
-from evalkit.estimators._common import exposure, identity
+from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._group_time import Cells, Design, aggregate, group_time, of_sizes
 from evalkit.panel import Panel
 
@@ -109,8 +109,11 @@ def _effects(panel: Panel, cells: Cells, g: np.ndarray) -> Effects:
     cluster = panel.units["cluster"].to_numpy()
     active = np.any(cells.influence != 0, axis=1)
     clusters = len(np.unique(cluster[active]))
-    if clusters <= 1:
-        raise DesignError("all units are one cluster", panel.study.slug, "cluster on a finer level")
+    if not clusters:
+        raise DesignError("the changes do not vary between units", panel.study.slug, "check the outcome")
+    joined = ~np.isnan(g) & cells.member
+    later = panel.study.protocol.comparison != "never_joined" and len(cells.sizes) > 1
+    inference.require_clusters(cluster, joined, None if later else np.isnan(g))
     return Effects(cells, g, cluster, clusters - 1)
 
 
@@ -145,7 +148,7 @@ def _events(panel: Panel, effects: Effects) -> tuple[pd.DataFrame, np.ndarray]:
             continue
         effect, influence = effects.average(keep)
         error = float(np.sqrt(influence @ influence))
-        row = inference.term(f"effect at {k}", effect, error, effects.df, level)
+        row = inference.term(f"effect at {k}", effect, error, effects.df, level, scale=size(panel))
         rows.append({**row, "event_time": int(k), "units": int(cells.joined[keep].sum())})
         influences.append(influence)
     return pd.DataFrame(rows)[EVENTS], np.stack(influences, axis=1)
@@ -171,7 +174,9 @@ def _terms(
         else:
             warnings.append(f"The {name} lies outside the analysed periods and is not given.")
     terms = [
-        inference.term(name, effect, float(np.sqrt(by_cluster @ by_cluster)), effects.df, study.protocol.level)
+        inference.term(
+            name, effect, float(np.sqrt(by_cluster @ by_cluster)), effects.df, study.protocol.level, scale=size(panel)
+        )
         for name, (effect, by_cluster) in wanted.items()
     ]
     return terms, warnings

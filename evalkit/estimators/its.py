@@ -32,7 +32,7 @@ from evalkit import inference, periods
 from evalkit.columns import harmonics, segments
 from evalkit.errors import DesignError
 from evalkit.estimate import PATH, Estimate
-from evalkit.estimators._common import exposure, identity
+from evalkit.estimators._common import exposure, identity, size
 from evalkit.panel import Panel
 
 TITLE = "Interrupted time series"
@@ -129,7 +129,7 @@ def _regress(panel: Panel, used: pd.DataFrame, post: np.ndarray) -> Fitted:
         raise DesignError(f"{k} terms and only {n} periods", panel.study.slug, "use fewer seasonal terms")
     y = used["value"].to_numpy()
     model = sm.OLS(y, X.to_numpy()).fit()
-    if model.ssr <= inference.TINY * max(1.0, float(y @ y)):
+    if float(np.sqrt(model.ssr)) <= inference.ROUNDING * float(np.linalg.norm(y)):
         raise DesignError("the series does not vary around its fitted course", panel.study.slug, "check the outcome")
     lags = inference.default_lags(n) if options.lags is None else options.lags
     if options.errors == "ols":
@@ -167,7 +167,7 @@ def _terms(panel: Panel, fitted: Fitted, after: pd.DataFrame) -> tuple[list[dict
     rows = []
     for name, weights in wanted.items():
         estimate, error = inference.contrast(fitted.beta, fitted.covariance, weights)
-        rows.append(inference.term(name, estimate, error, fitted.df, level))
+        rows.append(inference.term(name, estimate, error, fitted.df, level, scale=size(panel)))
     return rows, warnings
 
 

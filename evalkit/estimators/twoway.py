@@ -18,7 +18,7 @@ import pandas as pd
 
 from evalkit import inference
 from evalkit.estimate import Estimate
-from evalkit.estimators._common import exposure, identity
+from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._twoway import regress, require_comparison
 from evalkit.panel import Panel
 
@@ -33,8 +33,8 @@ def fit(panel: Panel) -> Estimate:
     joined = rows["phase"].eq("post").astype(float)
     result = regress(panel, rows, joined.to_frame())
     name = "two-way coefficient, not an effect" if warnings else "average effect on the joined (ATT)"
-    error = float(result.covariance[0, 0]) ** 0.5
-    term = inference.term(name, result.beta[0], error, result.df, panel.study.protocol.level)
+    error = float(max(result.covariance[0, 0], 0.0)) ** 0.5
+    term = inference.term(name, result.beta[0], error, result.df, panel.study.protocol.level, scale=size(panel))
     return Estimate(
         **identity(panel, "twoway", TITLE),  # type: ignore[arg-type]
         estimand=name,

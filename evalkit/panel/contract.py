@@ -6,8 +6,6 @@ in words, one fault a unit, with the run of periods it concerns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
@@ -15,8 +13,6 @@ import pandera.pandas as pa
 from evalkit import periods
 from evalkit.errors import Fault
 from evalkit.study import Outcome
-
-MOST_RUNS = 6  # runs of periods named one by one
 
 REMEDIES = {
     "negative": ("a count is negative", "correct the source"),
@@ -36,9 +32,10 @@ def schema(outcome: Outcome) -> pa.DataFrameSchema:
     """The contract for one outcome: columns unit, period, numerator, denominator, all but keys nullable."""
     ratio = outcome.denominator is not None
     count = ratio or outcome.kind == "count"
-    positive = [pa.Check.ge(0, name="negative")] if count else []
+    negative = pa.Check(lambda values: values >= 0, name="negative")
+    positive = [negative] if count else []
     checks = [pa.Check(_within, name="numerator above denominator")] if outcome.kind == "proportion" else []
-    above_zero = [pa.Check.ge(0, name="negative"), pa.Check.ne(0, name="zero denominator")]
+    above_zero = [negative, pa.Check(lambda values: values != 0, name="zero denominator")]
     finite = pa.Check(np.isfinite, name="not finite")
     return pa.DataFrameSchema(
         {
@@ -73,22 +70,7 @@ def breaches(rows: pd.DataFrame, outcome: Outcome) -> list[Fault]:
 
 def by_unit(rows: pd.DataFrame, what: str, fix: str) -> list[Fault]:
     """One fault a unit, naming the runs of periods in `rows` (columns unit, period)."""
-    return [Fault(what, f"{unit}, {runs(group['period'])}", fix) for unit, group in rows.groupby("unit", sort=True)]
-
-
-def runs(which: Iterable[pd.Period]) -> str:
-    """Periods as runs: `2020-04 to 2020-06, 2021-01 (4 months)`."""
-    ordered = sorted(set(which))
-    spans: list[list[pd.Period]] = []
-    for period in ordered:
-        if spans and (period - spans[-1][-1]).n == 1:
-            spans[-1].append(period)
-        else:
-            spans.append([period])
-    parts = [periods.code(s[0]) if len(s) == 1 else f"{periods.code(s[0])} to {periods.code(s[-1])}" for s in spans]
-    listed = ", ".join(parts[:MOST_RUNS]) + (
-        f" and {len(parts) - MOST_RUNS} more runs" if len(parts) > MOST_RUNS else ""
-    )
-    if len(ordered) == 1:
-        return listed
-    return f"{listed} ({len(ordered)} {periods.noun(periods.frequency_of(ordered[0]), len(ordered))})"
+    return [
+        Fault(what, f"{unit}, {periods.runs(group['period'])}", fix)
+        for unit, group in rows.groupby("unit", sort=True)
+    ]

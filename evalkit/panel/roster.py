@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
 from evalkit import periods
 from evalkit.errors import DataError, Fault
+from evalkit.sources._table import Table, read_table, require_columns
 from evalkit.study import Study
 
 BLANK = {"", "never", "Never", "NEVER"}
@@ -19,10 +22,10 @@ def read_roster(study: Study) -> tuple[pd.DataFrame, list[Fault]]:
     """
     rollout = study.protocol.rollout
     path = study.resolve(rollout.path)
-    text = _read(study)
-    faults = []
+    table = _read(study)
+    text, line = table.cells, table.line
     unit = text[rollout.unit].where(text[rollout.unit].ne(""))
-    line = pd.Series(range(2, len(text) + 2), index=text.index)
+    faults = []
     for i in text.index[unit.isna()]:
         faults.append(Fault(f"column `{rollout.unit}` is blank", f"{path.name}:{line[i]}", "name the unit"))
     for name, again in line[unit.duplicated(keep=False) & unit.notna()].groupby(unit):
@@ -32,51 +35,58 @@ def read_roster(study: Study) -> tuple[pd.DataFrame, list[Fault]]:
     cohort, refused = periods.parse_column(joined, study.frequency)
     for written, reason in refused.items():
         for i in joined.index[joined.eq(written)]:
-            faults.append(Fault(f"unit {unit[i]}: {reason}", f"{path.name}:{line[i]}", "or leave it blank"))
+            fix = "leave it blank if the unit has not joined"
+            faults.append(Fault(f"unit {unit[i]}: {reason}", f"{path.name}:{line[i]}", fix))
     outside = cohort.notna() & ~study.in_window(cohort)
     first, last = study.protocol.window
     for i in text.index[outside]:
-        fix = f"the window is {first} to {last}; widen it, or leave the date blank if the unit had not joined by then"
-        faults.append(
-            Fault(f"unit {unit[i]} joined in {cohort[i]}, outside the window", f"{path.name}:{line[i]}", fix)
-        )
+        instead = "remove the unit" if cohort[i] < first else "leave the date blank: it had not joined by then"
+        fix = f"the window is {periods.code(first)} to {periods.code(last)}; widen it, or {instead}"
+        what = f"unit {unit[i]} joined in {periods.code(cohort[i])}, outside the window"
+        faults.append(Fault(what, f"{path.name}:{line[i]}", fix))
     roster = pd.DataFrame({"cohort": cohort.where(~outside)})
     for part, column in (("segment", rollout.segment), ("region", rollout.region)):
         roster[part] = text[column] if column else ""
-    cluster = study.protocol.cluster
-    roster["cluster"] = text[cluster] if cluster in text.columns and cluster != rollout.unit else unit
+    roster["cluster"], unclustered = _clusters(study, table, unit)
     for covariate in study.protocol.covariates:
         if covariate in text.columns:
             roster[covariate] = text[covariate]
     roster.index = pd.Index(unit, name="unit")
-    return roster[~roster.index.isna() & ~roster.index.duplicated()].sort_index(), faults
+    return roster[~roster.index.isna() & ~roster.index.duplicated()].sort_index(), [*faults, *unclustered]
 
 
-def _read(study: Study) -> pd.DataFrame:
-    rollout = study.protocol.rollout
-    path = study.resolve(rollout.path)
-    try:
-        text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
-        raise DataError(f"the rollout cannot be read ({error})", path.name, "save it as a plain UTF-8 CSV") from None
-    text.columns = [str(c).strip() for c in text.columns]
-    needed = {
-        "unit": rollout.unit,
-        "joined": rollout.joined,
-        "segment": rollout.segment,
-        "region": rollout.region,
-    }
+def clusters_by_unit(study: Study) -> bool:
+    """Whether standard errors are clustered on the units themselves."""
+    protocol = study.protocol
+    own = {None, "unit", protocol.rollout.unit, getattr(protocol.source, "unit", "unit")}
+    return protocol.cluster in own
+
+
+def _clusters(study: Study, table: Table, unit: pd.Series) -> tuple[pd.Series, list[Fault]]:
+    if clusters_by_unit(study):
+        return unit, []
+    cluster = str(study.protocol.cluster)
+    name, column = Path(study.protocol.rollout.path).name, table.cells[cluster]
     faults = [
-        Fault(f"has no column `{c}` (rollout.{part})", path.name, f"its columns are {', '.join(text.columns)}")
-        for part, c in needed.items()
-        if c is not None and c not in text.columns
+        Fault(f"unit {unit[i]} has no `{cluster}` to cluster on", f"{name}:{table.line[i]}", "fill it in")
+        for i in column.index[column.eq("") & unit.notna()]
     ]
-    cluster = study.protocol.cluster
-    known = {*text.columns, "unit", getattr(study.protocol.source, "unit", "unit")}
-    if cluster is not None and cluster not in known:
-        faults.append(Fault(f"has no column `{cluster}` (cluster)", path.name, "name `unit` or a rollout column"))
-    if faults:
-        raise DataError(faults)
-    if text.empty:
+    return column, faults
+
+
+def _read(study: Study) -> Table:
+    protocol, rollout = study.protocol, study.protocol.rollout
+    path = study.resolve(rollout.path)
+    table = read_table(path)
+    if table.notes:
+        raise DataError("is not UTF-8 text", path.name, "save it as UTF-8")
+    needed = {rollout.unit: "rollout.unit", rollout.joined: "rollout.joined"}
+    for part, column in (("segment", rollout.segment), ("region", rollout.region)):
+        if column is not None:
+            needed.setdefault(column, f"rollout.{part}")
+    if not clusters_by_unit(study):
+        needed.setdefault(str(protocol.cluster), "cluster: name `unit` or a column of the rollout")
+    require_columns(table, needed, path.name)
+    if table.cells.empty:
         raise DataError("lists no unit", path.name, "give one line a unit; a blank joining date = has not joined")
-    return text.apply(lambda column: column.str.strip())
+    return table

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit import periods
+from evalkit.panel.members import some
 from evalkit.panel.panel import Panel
 
 SMALL_WAVE = 5
@@ -17,7 +18,11 @@ JUMP = 1.8  # a denominator this many times its own usual size, or 1 / JUMP of i
 
 def annotate(panel: Panel, notes: list[str]) -> Panel:
     """The panel with its warnings: what building it noted, then what looks odd in it."""
-    found = [text for check in (_waves, _short_baseline, _entries, _denominators, _all_join) for text in check(panel)]
+    found = [
+        text
+        for check in (_waves, _short_baseline, _no_baseline, _entries, _denominators, _all_join)
+        for text in check(panel)
+    ]
     return replace(panel, warnings=(*notes, *found))
 
 
@@ -43,17 +48,30 @@ def _short_baseline(panel: Panel) -> list[str]:
     return out
 
 
+def _no_baseline(panel: Panel) -> list[str]:
+    """Units without a period before joining, in a wave that has some."""
+    seen = panel.rows.index[panel.rows["phase"].eq("pre")].unique("unit")
+    waves = panel.units.loc[panel.joined.intersection(seen), "cohort"]
+    units = panel.joined.difference(seen)
+    units = units[panel.units.loc[units, "cohort"].isin(waves)]
+    if not len(units):
+        return []
+    return [f"{_units(len(units))} joined without any data before joining ({some(units)}): their change is unknown."]
+
+
+def _units(count: int) -> str:
+    return f"{count} unit" if count == 1 else f"{count} units"
+
+
 def _entries(panel: Panel) -> list[str]:
     seen = panel.rows.reset_index().groupby("unit", observed=True)["period"].agg(["min", "max"])
     first, last = panel.study.window[0], panel.study.window[-1]
     late, early = seen.index[seen["min"] > first], seen.index[seen["max"] < last]
     out = []
     if len(late):
-        out.append(f"{len(late)} units report only from later than {periods.say(first)} ({_some(late)}).")
+        out.append(f"{_units(len(late))} with data only from later than {periods.say(first)} ({some(late)}).")
     if len(early):
-        out.append(
-            f"{len(early)} units stop reporting before {periods.say(last)} ({_some(early)}): closed or merged?"
-        )
+        out.append(f"{_units(len(early))} with no data up to {periods.say(last)} ({some(early)}): closed or merged?")
     return out
 
 
@@ -70,9 +88,14 @@ def _denominators(panel: Panel) -> list[str]:
     units = worst.index[worst > np.log(JUMP)]
     if not len(units):
         return []
-    when = pd.Series({unit: periods.code(jump.loc[unit].idxmax() + 1) for unit in units})
-    listed = pd.Index([f"{unit} about {when[unit]}" for unit in units])
-    return [f"{len(units)} units changed in size by a factor of {JUMP} or more ({_some(listed)}): merged or split?"]
+    listed = pd.Index([f"{unit} about {periods.code(_peak(jump.loc[unit]))}" for unit in units])
+    return [f"{_units(len(units))} changed in size by a factor of {JUMP} or more ({some(listed)}): merged or split?"]
+
+
+def _peak(jump: pd.Series) -> pd.Period:
+    """The period after the largest jump; the middle one where several are equally large."""
+    largest = jump.index[jump >= jump.max() * (1 - 1e-9)]
+    return largest[len(largest) // 2] + 1
 
 
 def _all_join(panel: Panel) -> list[str]:
@@ -83,8 +106,3 @@ def _all_join(panel: Panel) -> list[str]:
         f"Every unit joined: from {periods.say(last)}, when the last wave joined, nobody is left to compare with, "
         "and effects can only be estimated up to then."
     ]
-
-
-def _some(units: pd.Index, most: int = 5) -> str:
-    listed = ", ".join(map(str, units[:most]))
-    return f"{listed} and {len(units) - most} more" if len(units) > most else listed

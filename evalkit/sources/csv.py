@@ -7,19 +7,23 @@ a number is reported with its line.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from evalkit import periods
 from evalkit.errors import DataError, Fault
+from evalkit.sources._table import Table, listed, read_table, require_columns
 from evalkit.sources.tidy import Tidy, fingerprint
 from evalkit.study import Study
 from evalkit.study.protocol import Condition, CsvSource
 
 MISSING = {"", "NA", "N/A", "NaN", "nan", "null", "None", "-", "."}
-MOST_LISTED = 20  # cells named one by one before the rest is counted
+NO_UNIT = {"", "N/A", "-", "."}  # `NA` and `None` may be codes
+NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+THOUSANDS = r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"  # 1,234 and 12,345.6; never 0,123 or 1234,567
+RESERVED = {"unit", "period", "unit_name"}  # what tidy rows call their own columns
+MOST_LINES = 6  # lines of duplicates named one by one
+LINE, PART = " line", " part"  # no column of a file begins with a blank
 
 
 def read_study(study: Study) -> Tidy:
@@ -31,80 +35,61 @@ def read_study(study: Study) -> Tidy:
     source = study.protocol.source
     assert isinstance(source, CsvSource)  # noqa: S101 - dispatched by reader name
     path = study.resolve(source.path)
-    text = _read_text(path)
-    line = pd.Series(np.arange(2, len(text) + 2), index=text.index)
-    wanted = _measure_columns(study, text)
-    _require_columns(text, source, wanted, path.name)
-    keep = np.logical_and.reduce([np.ones(len(text), bool), *[_meets(text, c) for c in source.where]])
-    text, line = text[keep], line[keep]
-    unit, period, faults = _keys(text, line, source, path.name)
-    numbers, wrong = _numbers(text[wanted], line, unit, period, path.name)
-    rows = pd.DataFrame({"unit": unit, "period": period}).join(numbers).assign(line=line)
-    rows["unit_name"] = text[source.name] if source.name else ""
+    table = read_table(path)
+    wanted = _measure_columns(study)
+    _require(table, source, wanted, path.name)
+    kept = _where(table, source, path.name)
+    unit, period, faults = _keys(kept, source, path.name)
+    numbers, wrong = _numbers(kept, wanted, (unit, period), path.name)
+    extra = [c for c in study.protocol.covariates if c in kept.cells.columns and c not in {*wanted, *RESERVED}]
+    rows = pd.DataFrame({"unit": unit, "period": period}).join(numbers).join(kept.cells[extra])
+    rows["unit_name"] = kept.cells[source.name] if source.name else ""
+    rows[LINE] = kept.line
+    rows[PART] = [tuple(parts) for parts in kept.cells[list(source.sum_over)].to_numpy()]
     rows = rows[unit.notna() & period.notna()]
-    explained = _explained(text, rows, source)
-    declared = pd.MultiIndex.from_frame(rows[["unit", "period"]]).isin(
-        pd.MultiIndex.from_frame(explained[["unit", "period"]])
-    )
-    rows.loc[declared, wanted] = np.nan
-    rows, duplicates = _unique(rows, source.sum_over, wanted, path.name)
+    explained, notes = _explained(kept.cells.loc[rows.index], rows, source)
+    declared = pd.MultiIndex.from_frame(explained[["unit", "period"]])
+    rows.loc[pd.MultiIndex.from_frame(rows[["unit", "period"]]).isin(declared), wanted] = np.nan
+    rows, duplicates = _unique(rows, wanted, path.name, split=bool(source.sum_over))
+    read = tuple(f"Only rows with {c.column} = {c.equals} were read. {c.why}".strip() for c in source.where)
     files = (fingerprint(path, downloaded=False),)
-    notes = tuple(f"Only rows with {c.column} = {c.equals} were read. {c.why}".strip() for c in source.where)
-    return Tidy(rows, files, explained, notes, (*faults, *wrong, *duplicates))
+    return Tidy(rows, files, explained, (*table.notes, *read, *notes), (*faults, *wrong, *duplicates))
 
 
-def _read_text(path: Path) -> pd.DataFrame:
-    if path.suffix.lower() in (".parquet", ".pq"):
-        return _read_parquet(path)
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, skip_blank_lines=False)
-        except UnicodeDecodeError:
-            continue
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise DataError(f"cannot be read as CSV ({error})", path.name, "save it as a plain CSV file") from None
-        except OSError as error:
-            raise DataError(f"cannot be read ({error.strerror})", path.name) from None
-        frame.columns = [str(c).strip() for c in frame.columns]
-        return pd.DataFrame({c: frame[c].str.strip() for c in frame.columns}) if frame.columns.is_unique else frame
-    raise DataError("is neither UTF-8 nor Windows-1252 text", path.name, "save it as UTF-8")
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        frame = pd.read_parquet(path)
-    except ImportError:
-        raise DataError("Parquet needs the extra `parquet`", path.name, "pip install 'evalkit[parquet]'") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot be read as Parquet ({error})", path.name) from None
-    frame = frame.reset_index() if frame.index.names != [None] else frame
-    return frame.apply(lambda c: c.astype(str).where(c.notna(), ""))
-
-
-def _measure_columns(study: Study, text: pd.DataFrame) -> list[str]:
-    """The columns that hold figures: every outcome's, and covariates that are in the file."""
+def _measure_columns(study: Study) -> list[str]:
+    """The columns that hold figures: every outcome's."""
     names: list[str] = []
     for outcome in study.protocol.outcomes:
         for part in (outcome.numerator, outcome.denominator, outcome.value):
             names += part.names if part else ()
-    names += [c for c in study.protocol.covariates if c in text.columns]
     return list(dict.fromkeys(names))
 
 
-def _require_columns(text: pd.DataFrame, source: CsvSource, wanted: list[str], name: str) -> None:
+def _require(table: Table, source: CsvSource, wanted: list[str], name: str) -> None:
     conditions = [c.column for c in (*source.where, *source.missing_where)]
     name_column = [source.name] if source.name else []
-    needed = dict.fromkeys([source.unit, source.period, *name_column, *wanted, *conditions, *source.sum_over])
-    columns = ", ".join(text.columns)
-    faults = [
-        Fault(f"has no column `{c}`", name, f"its columns are {columns}") for c in needed if c not in text.columns
-    ]
-    repeated = sorted(set(text.columns[text.columns.duplicated()]) & set(needed))
-    faults += [Fault(f"has the column `{c}` more than once", name, "rename or remove one") for c in repeated]
-    if faults:
-        raise DataError(faults)
-    if text.empty:
+    needed = [source.unit, source.period, *name_column, *wanted, *conditions, *source.sum_over]
+    require_columns(table, dict.fromkeys(needed, ""), name)
+    taken = sorted(RESERVED & set(wanted))
+    if taken:
+        raise DataError([Fault(f"a figure cannot be called `{c}`", name, "rename the column") for c in taken])
+    if table.cells.empty:
         raise DataError("has a header and no rows", name)
+
+
+def _where(table: Table, source: CsvSource, name: str) -> Table:
+    """The rows that meet every condition of `where`."""
+    keep = np.ones(len(table.cells), bool)
+    for condition in source.where:
+        met = _meets(table.cells, condition)
+        if not met.any():
+            found = ", ".join(f"'{v}'" for v in table.cells[condition.column].unique()[:5])
+            what = f"no row has `{condition.column}` = {condition.equals}, which `source.where` asks for"
+            raise DataError(what, name, f"the column holds {found}")
+        keep &= met
+    if not keep.any():
+        raise DataError("no row meets every condition of `source.where`", name, "drop one of them")
+    return Table(table.cells[keep], table.line[keep])
 
 
 def _meets(text: pd.DataFrame, condition: Condition) -> np.ndarray:
@@ -114,78 +99,83 @@ def _meets(text: pd.DataFrame, condition: Condition) -> np.ndarray:
     number = pd.to_numeric(pd.Series([condition.equals]), errors="coerce").iloc[0]
     if pd.notna(number):
         same |= pd.to_numeric(cells, errors="coerce").eq(number)
-    return same.to_numpy()
+    return same.to_numpy(bool)
 
 
-def _keys(
-    text: pd.DataFrame, line: pd.Series, source: CsvSource, name: str
-) -> tuple[pd.Series, pd.Series, list[Fault]]:
-    unit = text[source.unit].where(~text[source.unit].isin(MISSING - {"NA", "NaN", "nan", "None", "null"}))
+def _keys(table: Table, source: CsvSource, name: str) -> tuple[pd.Series, pd.Series, list[Fault]]:
+    text, line = table.cells, table.line
+    unit = text[source.unit].where(~text[source.unit].isin(NO_UNIT))
     period, refused = periods.parse_column(text[source.period], source.frequency)
-    faults = [
+    blank = [
         Fault(f"column `{source.unit}` is blank", f"{name}:{line[i]}", "name the unit or remove the row")
-        for i in unit.index[unit.isna()][:MOST_LISTED]
+        for i in unit.index[unit.isna()]
     ]
-    for written, reason in list(refused.items())[:MOST_LISTED]:
-        rows = line[text[source.period].eq(written)]
-        faults.append(Fault(f"column `{source.period}`: {reason}", f"{name}:{rows.iloc[0]}", f"{len(rows)} rows"))
-    return unit, period, faults
+    unread = []
+    for written, reason in refused.items():
+        at = line[text[source.period].eq(written)]
+        said = f"column `{source.period}` is blank" if not written else f"column `{source.period}`: {reason}"
+        fix = f"{len(at)} rows like it" if len(at) > 1 else "correct the cell or remove the row"
+        unread.append(Fault(said, f"{name}:{at.iloc[0]}", fix))
+    return unit, period, [*listed(blank, "rows name no unit", name), *listed(unread, "unreadable periods", name)]
 
 
 def _numbers(
-    text: pd.DataFrame, line: pd.Series, unit: pd.Series, period: pd.Series, name: str
+    table: Table, wanted: list[str], keys: tuple[pd.Series, pd.Series], name: str
 ) -> tuple[pd.DataFrame, list[Fault]]:
-    out, faults = {}, []
-    for column in text.columns:
-        cells = text[column]
+    out: dict[str, pd.Series] = {}
+    faults: list[Fault] = []
+    for column in wanted:
+        cells = table.cells[column]
         blank = cells.isin(MISSING)
-        plain = cells.str.replace(r"(?<=\d),(?=\d{3}(\D|$))", "", regex=True)
-        number = pd.to_numeric(plain.where(~blank), errors="coerce").astype(float)
+        grouped = cells.str.fullmatch(THOUSANDS)
+        plain = cells.where(~grouped, cells.str.replace(",", ""))
+        number = pd.to_numeric(plain.where(plain.str.fullmatch(NUMBER)), errors="coerce").astype(float)
         number = number.where(np.isfinite(number))
-        wrong = cells.index[number.isna() & ~blank]
-        faults += [
+        wrong = [
             Fault(
                 f"`{column}` is '{cells[i]}', which is not a number",
-                f"{name}:{line[i]} ({unit[i]}, {period[i]})",
+                f"{name}:{table.line[i]}{_said(keys[0][i], keys[1][i])}",
                 "correct the cell, or leave it blank if it was not reported",
             )
-            for i in wrong[:MOST_LISTED]
+            for i in cells.index[number.isna() & ~blank]
         ]
-        if len(wrong) > MOST_LISTED:
-            faults.append(Fault(f"`{column}` has {len(wrong) - MOST_LISTED} more cells that are not numbers", name))
+        faults += listed(wrong, f"cells of `{column}` are not numbers", name)
         out[column] = number
-    return pd.DataFrame(out, index=text.index), faults
+    return pd.DataFrame(out, index=table.cells.index), faults
 
 
-def _explained(text: pd.DataFrame, rows: pd.DataFrame, source: CsvSource) -> pd.DataFrame:
-    """Unit-periods that the protocol declares as not reported."""
-    parts = [pd.DataFrame({"unit": [], "period": [], "why": []})]
+def _said(unit: object, period: object) -> str:
+    when = periods.code(period) if isinstance(period, pd.Period) else ""
+    parts = [part for part in (unit if isinstance(unit, str) else "", when) if part]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _explained(text: pd.DataFrame, rows: pd.DataFrame, source: CsvSource) -> tuple[pd.DataFrame, list[str]]:
+    """Unit-periods that the protocol declares as not reported, and conditions that no row meets."""
+    parts, notes = [pd.DataFrame({"unit": [], "period": [], "why": []})], []
     for condition in source.missing_where:
-        met = rows.loc[_meets(text, condition)[text.index.isin(rows.index)], ["unit", "period"]]
-        why = condition.why or f"{condition.column} = {condition.equals}"
-        parts.append(met.assign(why=why))
-    return pd.concat(parts[1:] or parts, ignore_index=True).drop_duplicates(["unit", "period"])
+        met = rows.loc[_meets(text, condition), ["unit", "period"]]
+        if met.empty:
+            notes.append(f"No row has {condition.column} = {condition.equals}, so `missing_where` changes nothing.")
+        parts.append(met.assign(why=condition.why or f"{condition.column} = {condition.equals}"))
+    return pd.concat(parts[1:] or parts, ignore_index=True).drop_duplicates(["unit", "period"]), notes
 
 
-def _unique(
-    rows: pd.DataFrame, sum_over: tuple[str, ...], wanted: list[str], name: str
-) -> tuple[pd.DataFrame, list[Fault]]:
+def _unique(rows: pd.DataFrame, wanted: list[str], name: str, *, split: bool) -> tuple[pd.DataFrame, list[Fault]]:
     """One row a unit and period: declared splits are added up, anything else is a duplicate."""
-    rows = rows.sort_values(["unit", "period", "line"], kind="stable").reset_index(drop=True)
-    if sum_over:
-        # min_count: a sum with a missing part is a partial count, so it is missing too
-        grouped = rows.groupby(["unit", "period"], sort=True, observed=True)
-        complete = grouped[wanted].count().eq(grouped[wanted].size().to_numpy()[:, None])
-        names = grouped["unit_name"].first()
-        return grouped[wanted].sum().where(complete).assign(unit_name=names).reset_index(), []
-    again = rows.duplicated(["unit", "period"], keep=False)
-    faults = [
-        Fault(
-            f"{len(group)} rows for one unit and period",
-            f"{name} ({unit}, {periods.code(period)})",
-            f"keep one of the lines {', '.join(map(str, group['line']))}",
-        )
-        for (unit, period), group in rows[again].groupby(["unit", "period"], observed=True)
-    ]
-    first = rows.drop_duplicates(["unit", "period"]).drop(columns="line").reset_index(drop=True)
-    return first, faults
+    rows = rows.sort_values(["unit", "period", LINE], kind="stable").reset_index(drop=True)
+    again = rows.duplicated(["unit", "period", PART], keep=False)
+    what = "several rows for one unit and period" + (", the columns of `sum_over` being equal" if split else "")
+    remedy = "" if split else "; if a column splits them, name it in `source.sum_over` or `source.where`"
+    faults = []
+    for unit, group in rows[again].groupby("unit", sort=True):
+        lines = ", ".join(map(str, group[LINE][:MOST_LINES])) + (" and more" if len(group) > MOST_LINES else "")
+        where = f"{name} ({unit}, {periods.runs(group['period'])})"
+        faults.append(Fault(what, where, f"keep one of the lines {lines}{remedy}"))
+    first = rows.drop_duplicates(["unit", "period"]).drop(columns=[LINE, PART]).reset_index(drop=True)
+    if split:
+        # a sum with a missing part is a partial count, so it is missing too
+        grouped = rows.groupby(["unit", "period"], sort=True, observed=True)[wanted]
+        complete = grouped.count().eq(grouped.size().to_numpy()[:, None])
+        first[wanted] = grouped.sum().where(complete).to_numpy()
+    return first, listed(faults, "units with several rows for one period", name)

@@ -19,6 +19,8 @@ from evalkit.study.text import Location, Tree
 
 Parts = dict[str, Any]
 
+LONGEST = 100  # years of a window
+
 
 def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
     """The protocol and no fault, or None and every fault.
@@ -36,9 +38,9 @@ def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
         details = error.errors(include_url=False)
         faults = [_fault(detail, tree) for detail in details if not _echo(detail, tree)]
         parts = _valid_parts(tree, {detail["loc"][0] for detail in details if detail["loc"]})
-    for check in (_window, _spans, _outcomes, _notebooks, _frequency):
+    for check in (_window, _spans, _outcomes, _repeated, _frequency):
         faults += check(parts, tree)
-    unique = list(dict.fromkeys(faults))
+    unique = sorted(dict.fromkeys(faults), key=lambda fault: int(fault.where.rpartition(":")[2]))
     return (None, unique) if unique else (protocol, [])
 
 
@@ -53,37 +55,56 @@ def _valid_parts(tree: Tree, bad: set[Any]) -> Parts:
 # -- what pydantic found, in our words ----------------------------------------
 
 
+PLAIN = {  # pydantic's kinds of error -> what to say instead, and what to change
+    "tuple_type": ("must be a list", "write it as [first, second] or as lines that begin with `-`"),
+    "model_type": ("must be a mapping", "write `key: value` lines, indented below it"),
+    "model_attributes_type": ("must be a mapping", "write `key: value` lines, indented below it"),
+    "dict_type": ("must be a mapping", "write `key: value` lines, indented below it"),
+    "int_parsing": ("must be a whole number", "write digits only"),
+    "int_from_float": ("must be a whole number", "write digits only"),
+    "float_parsing": ("must be a number", "write digits with a point, such as 0.95"),
+    "finite_number": ("must be a finite number", "correct it"),
+    "bool_parsing": ("must be true or false", "write `true` or `false`"),
+}
+CHOICES = ("literal_error", "union_tag_invalid")
+
+
 def _fault(detail: ErrorDetails, tree: Tree) -> Fault:
-    location = _in_tree(detail["loc"], tree)
+    location, kind = _in_tree(detail["loc"], tree), detail["type"]
     key = str(detail["loc"][-1]) if detail["loc"] else ""
-    where = tree.where((*location, key) if detail["type"] == "extra_forbidden" else location)
-    name = _dotted(location)
-    if detail["type"] == "extra_forbidden":
+    name, given = _dotted(location), detail.get("input")
+    where = tree.where((*location, key) if kind == "extra_forbidden" else location)
+    if kind == "extra_forbidden":
         return Fault(
-            f"unknown key `{key}`{_within(location, key)}",
-            where,
-            _suggest(key, _known_keys(detail["loc"], tree)),
+            f"unknown key `{key}`{_within(location, key)}", where, _suggest(key, _known_keys(detail["loc"], tree))
         )
-    if detail["type"] == "missing":
+    if name == "window" and kind in ("missing", "too_long", "too_short", "tuple_type"):
+        return Fault(
+            "`window` must be two periods", where, "write the first and the last, such as [2022-04, 2026-02]"
+        )
+    if kind == "missing":
         return Fault(f"`{key}` is missing{_within(location, key)}", where, "add it")
-    given = detail.get("input")
-    got = f" (got `{given}`)" if isinstance(given, str | int | float) else (" (it is empty)" if given is None else "")
-    message = detail["msg"].removeprefix("Value error, ")
-    fix = ""
-    if detail["type"] in ("literal_error", "union_tag_invalid"):
+    if kind == "union_tag_not_found":
+        return Fault(f"`reader` is missing in `{name}`", where, "add it, such as `reader: csv`")
+    if kind == "value_error":
+        return Fault(f"`{name}`: {detail['msg'].removeprefix('Value error, ')}", where)
+    if kind in CHOICES:
         context = detail.get("ctx", {})
-        expected = str(context.get("expected", context.get("expected_tags", "")))
-        choices = re.findall(r"'([^']*)'", expected)
-        message, fix = f"must be one of {', '.join(choices)}", _suggest(str(given), choices)
-    elif message.startswith("Input should be "):
-        message = "must be " + message.removeprefix("Input should be ")
-    elif detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        message = "must be a mapping of `key: value`"
-    if detail["type"] == "value_error":
-        got = ""
-    return Fault(
-        f"`{name}` {message}{got}" if detail["type"] != "value_error" else f"`{name}`: {message}", where, fix
-    )
+        choices = re.findall(r"'([^']*)'", str(context.get("expected", context.get("expected_tags", ""))))
+        given = given.get("reader") if isinstance(given, dict) else given
+        fix = _suggest(str(given), choices) if len(choices) > 1 else f"write `{choices[0]}`"
+        return Fault(f"`{name}` must be one of {', '.join(choices)}{_got(given)}", where, fix)
+    if kind == "too_short":
+        return Fault(f"`{name}` is empty", where, "list at least one")
+    said = detail["msg"].removeprefix("Input should be ")
+    message, fix = PLAIN.get(kind, (f"must be {said}", "correct it"))
+    return Fault(f"`{name}` {message}{_got(given)}", where, fix)
+
+
+def _got(given: object) -> str:
+    if given is None:
+        return " (it is empty)"
+    return f" (got `{str(given)[:60]}`)" if isinstance(given, str | int | float) else ""
 
 
 def _echo(detail: ErrorDetails, tree: Tree) -> bool:
@@ -149,10 +170,14 @@ def _models_in(annotation: Any) -> list[type[Strict]]:  # noqa: ANN401 - any typ
 def _window(parts: Parts, tree: Tree) -> list[Fault]:
     if "window" not in parts:
         return []
-    first, last = parts["window"]
-    if first.freqstr == last.freqstr and first < last:
-        return []
-    return [Fault(f"the window runs from {first} to {last}", tree.where(("window",)), "put the earlier period first")]
+    (first, last), where = parts["window"], tree.where(("window",))
+    said = f"the window runs from {periods.code(first)} to {periods.code(last)}"
+    if first.freqstr != last.freqstr:
+        return [Fault(said, where, "write both as months, or both as quarters")]
+    if first >= last:
+        return [Fault(said, where, "put the earlier period first, and a later one last")]
+    years = last.year - first.year
+    return [Fault(f"{said}, {years} years", where, "correct the dates")] if years > LONGEST else []
 
 
 def _spans(parts: Parts, tree: Tree) -> list[Fault]:
@@ -160,16 +185,14 @@ def _spans(parts: Parts, tree: Tree) -> list[Fault]:
     for key in ("exclude", "events"):
         for i, span in enumerate(parts.get(key, ())):
             where = tree.where((key, i))
-            if span.first.freqstr == span.last.freqstr and span.first > span.last:
-                out.append(Fault(f"`{key}[{i + 1}]` ends before it begins", where, "exchange `from` and `to`"))
+            name, both = f"`{key}[{i + 1}]`", f"{periods.code(span.first)} to {periods.code(span.last)}"
+            if span.first.freqstr != span.last.freqstr:
+                out.append(Fault(f"{name} mixes months and quarters", where, "write both in one way"))
+            elif span.first > span.last:
+                out.append(Fault(f"{name} ends before it begins", where, "exchange `from` and `to`"))
             elif "window" in parts and _misses(span, parts["window"]):
-                out.append(
-                    Fault(
-                        f"`{key}[{i + 1}]` ({span.first} to {span.last}) lies outside the window",
-                        where,
-                        "correct the dates or remove it",
-                    )
-                )
+                what = f"{name} ({both}) lies outside the window"
+                out.append(Fault(what, where, "correct the dates or remove it"))
     return out
 
 
@@ -197,12 +220,15 @@ def _outcomes(parts: Parts, tree: Tree) -> list[Fault]:
     return out
 
 
-def _notebooks(parts: Parts, tree: Tree) -> list[Fault]:
-    names: tuple[str, ...] = parts.get("notebooks", ())
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    return [
-        Fault(f"notebook `{name}` is listed twice", tree.where(("notebooks",)), "list it once") for name in repeated
-    ]
+def _repeated(parts: Parts, tree: Tree) -> list[Fault]:
+    """Lists in which an entry may stand only once."""
+    out: list[Fault] = []
+    for key in ("notebooks", "horizons", "covariates", "comparison"):
+        value = parts.get(key)
+        entries = value if isinstance(value, tuple) else ()
+        again = [entry for entry, count in Counter(entries).items() if count > 1]
+        out += [Fault(f"`{key}` lists {entry} twice", tree.where((key,)), "list it once") for entry in again]
+    return out
 
 
 def _frequency(parts: Parts, tree: Tree) -> list[Fault]:
@@ -215,7 +241,7 @@ def _frequency(parts: Parts, tree: Tree) -> list[Fault]:
             dated += [((key, i, "from"), span.first), ((key, i, "to"), span.last)]
     return [
         Fault(
-            f"{period} is not a {parts['source'].frequency}",
+            f"{periods.code(period)} is not a {parts['source'].frequency}",
             tree.where(at),
             "write it in the study's frequency",
         )

@@ -89,11 +89,14 @@ class Outcome(Strict):
     ] = None
     better: Literal["higher", "lower"]
     role: Literal["primary", "secondary", "process", "balancing"] = "secondary"
-    per: Annotated[float, Field(gt=0, description="A rate is per this many of the denominator.")] = 1.0
+    per: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="A rate is per this many of the denominator.")
+    ] = 1.0
     report: Annotated[str, Field(description="Unit of report; default by kind.")] = ""
-    target: Annotated[float | None, Field(description="A national or local target, as a share for a proportion.")] = (
-        None
-    )
+    target: Annotated[
+        float | None,
+        Field(allow_inf_nan=False, description="A national or local target, as a share for a proportion."),
+    ] = None
 
     @model_validator(mode="after")
     def _columns_fit_kind(self) -> Outcome:
@@ -211,7 +214,7 @@ class Protocol(Strict):
     ] = (6, 12)
     level: Annotated[float, Field(gt=0.5, lt=1, description="Confidence level of every interval.")] = 0.95
     model: ModelOptions = ModelOptions()
-    notebooks: tuple[Name, ...] = NOTEBOOKS
+    notebooks: Annotated[tuple[Name, ...], Field(min_length=1)] = NOTEBOOKS
     disclosure: Annotated[
         Literal["none"],
         Field(description="`none`: published data only; suppression rules are not offered yet."),

@@ -7,6 +7,7 @@ duplicate keys and several documents are refused: they hide what a protocol says
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import yaml
 
 from evalkit.errors import Fault, StudyError
 
-LARGEST = 1_000_000  # bytes; a protocol is a page or two
+LARGEST = 200_000  # bytes; a protocol is a page or two
 DEEPEST = 40
 NULLS = {"", "~", "null", "Null", "NULL"}
 
@@ -61,7 +62,8 @@ def _read_text(path: Path) -> str:
         reason = error.strerror or type(error).__name__
         raise StudyError(f"the protocol cannot be read ({reason})", str(path)) from None
     if len(content) > LARGEST:
-        raise StudyError(f"{len(content):,} bytes is too large for a protocol", path.name)
+        what = f"{len(content):,} bytes is too large for a protocol"
+        raise StudyError(what, path.name, "keep data in files of their own")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -80,7 +82,7 @@ def _hidden_faults(text: str, name: str) -> list[Fault]:
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:
-                return [Fault("nested too deeply", f"{name}:{line}")]
+                return [Fault("nested too deeply", f"{name}:{line}", "flatten it")]
             faults += [Fault(what, f"{name}:{line}", fix) for what, fix in _refused(event)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -89,8 +91,10 @@ def _hidden_faults(text: str, name: str) -> list[Fault]:
             *faults,
             Fault(f"not valid YAML: {error.problem}", where, "check indentation, quotes and brackets"),
         ]
-    except yaml.YAMLError as error:
-        return [*faults, Fault(f"not valid YAML: {error}", name)]
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, int(error.position)) + 1
+        what = f"character U+{int(error.character):04X} is not allowed"
+        return [*faults, Fault(what, f"{name}:{line}", "remove it")]
     if documents > 1:
         faults.append(Fault("more than one document", name, "keep one protocol a file and remove `---`"))
     return faults
@@ -107,6 +111,9 @@ def _refused(event: yaml.Event) -> list[tuple[str, str]]:
         out.append((f"alias `*{anchor}` is not allowed", "write the value out"))
     elif anchor:
         out.append((f"anchor `&{anchor}` is not allowed", "write the value out where it is used"))
+    value = getattr(event, "value", None) or ""
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in value):
+        out.append(("a text holds a control character or half of one", "remove the escape"))
     if tag:
         out.append((f"tag `{tag}` is not allowed", "remove it; values are plain text"))
     return out
@@ -134,7 +141,7 @@ class _Reader:
         for key_node, value_node in node.value:
             line = _line(key_node.start_mark)
             if not isinstance(key_node, yaml.ScalarNode):
-                self.faults.append(Fault("a key must be plain text", f"{self.name}:{line}"))
+                self.faults.append(Fault("a key must be plain text", f"{self.name}:{line}", "write `key: value`"))
                 continue
             key = key_node.value
             here = (*location, key)

@@ -1,0 +1,108 @@
+"""Which units a panel is about: those the rollout lists, and those the protocol takes in or leaves out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+import pandas as pd
+
+from evalkit import periods
+from evalkit.errors import Fault
+from evalkit.panel.roster import clusters_by_unit
+from evalkit.study import Study
+
+
+@dataclass
+class Ledger:
+    """What building a panel found: faults stop it, warnings go with it."""
+
+    faults: list[Fault] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def membership(study: Study, roster: pd.DataFrame, rows: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
+    """The roster of the study: units listed, plus comparison units that the protocol takes in."""
+    rollout, present = study.protocol.rollout, pd.Index(rows["unit"].unique())
+    if rows.empty:
+        first, last = study.protocol.window
+        what = f"the data have no row from {periods.code(first)} to {periods.code(last)}"
+        ledger.faults.append(Fault(what, study.protocol.source.path, "correct `window`, or supply the periods"))
+        return roster
+    spelt = {str(unit).casefold(): str(unit) for unit in present}
+    for unit in roster.index.difference(present):
+        close = get_close_matches(str(unit).casefold(), spelt, n=1, cutoff=0.99)
+        fix = f"the data have {spelt[close[0]]}" if close else "correct the code, or remove the line"
+        ledger.faults.append(Fault(f"unit {unit} of the rollout has no row in the window", rollout.path, fix))
+    unlisted = present.difference(roster.index)
+    if len(unlisted) and rollout.unlisted == "never_joined":
+        if not clusters_by_unit(study):
+            what = f"{len(unlisted)} units that the rollout does not list have no `{study.protocol.cluster}`"
+            fix = f"list them in {rollout.path} with a blank joining date ({some(unlisted)})"
+            ledger.faults.append(Fault(what, study.path.name, fix))
+        extra = pd.DataFrame({"segment": "", "region": "", "cluster": unlisted}, index=unlisted)
+        roster = pd.concat([roster, extra.reindex(columns=roster.columns)]).sort_index()
+        roster["cohort"] = roster["cohort"].astype(f"period[{study.window.freqstr}]")
+        ledger.warnings.append(f"{len(unlisted)} units that the rollout does not list count as never joined.")
+    elif len(unlisted):
+        ledger.warnings.append(
+            f"{len(unlisted)} units have data but are not in the rollout, and were left out "
+            f"({some(unlisted)}); list them with a blank date to compare with them."
+        )
+    return _chosen_comparison(study, roster, ledger)
+
+
+def _chosen_comparison(study: Study, roster: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
+    chosen = study.protocol.comparison
+    if not isinstance(chosen, tuple):
+        return roster
+    for unit in chosen:
+        if unit not in roster.index:
+            ledger.faults.append(Fault(f"comparison unit {unit} is not in the rollout", study.path.name, "add it"))
+        elif pd.notna(roster.loc[unit, "cohort"]):
+            ledger.faults.append(
+                Fault(
+                    f"comparison unit {unit} joined itself",
+                    study.path.name,
+                    "compare with units that did not",
+                )
+            )
+    keep = roster["cohort"].notna() | roster.index.isin(chosen)
+    if (~keep).any():
+        ledger.warnings.append(f"{(~keep).sum()} units that never joined are not in the chosen comparison.")
+    return roster[keep]
+
+
+def covariates_exist(study: Study, roster: pd.DataFrame, rows: pd.DataFrame, ledger: Ledger) -> None:
+    """Every covariate that the protocol names is a column of the rollout or of the source."""
+    for covariate in study.protocol.covariates:
+        if covariate not in roster.columns and covariate not in rows.columns:
+            what = f"covariate `{covariate}` is a column of neither the rollout nor the source"
+            ledger.faults.append(Fault(what, study.path.name, "correct or remove it"))
+
+
+def comparison_left(study: Study, roster: pd.DataFrame, ledger: Ledger) -> None:
+    """Somebody joined, and somebody is left to compare with where the protocol wants a comparison."""
+    comparison = study.protocol.comparison
+    cohorts = roster["cohort"].dropna().unique()
+    where = study.path.name
+    if not len(cohorts):
+        ledger.faults.append(Fault("no unit joined", study.protocol.rollout.path, "give at least one a joining date"))
+    if comparison in (None, "none") or isinstance(comparison, tuple):
+        return
+    how = " at once" if len(cohorts) == 1 else ""
+    if roster["cohort"].notna().all() and (comparison == "never_joined" or len(cohorts) == 1):
+        ledger.faults.append(
+            Fault(
+                f"all {len(roster)} units joined{how}, so nobody is left to compare with",
+                where,
+                "add units that did not join, say `comparison: not_yet_joined` if they joined in waves, "
+                "or `comparison: none` for an interrupted time series alone",
+            )
+        )
+
+
+def some(units: pd.Index, most: int = 5) -> str:
+    """The first few names, and how many more there are."""
+    listed = ", ".join(map(str, units[:most]))
+    return f"{listed} and {len(units) - most} more" if len(units) > most else listed
