@@ -230,7 +230,10 @@ def test_too_little_is_refused_with_a_reason_and_a_remedy(panel, design, case):
         assert fault.fix
     attempted = estimators.attempt(design, built)
     assert isinstance(attempted, estimates.Refusal)
-    assert attempted.reasons == tuple(str(f) for f in refused.value.faults)
+    assert len(attempted.reasons) == len(refused.value.faults)
+    for said, fault in zip(attempted.reasons, refused.value.faults, strict=True):
+        assert said[1:].startswith(fault.what[1:])
+        assert fault.fix in said
 
 
 LONELY = {

@@ -3,7 +3,7 @@
 NHS files have held 0 where nothing was reported: from May 2019 to May 2023 the field-test
 trusts show thousands of attendances a month and not one over four hours. A zero is called
 implausible when about `EXPECTED` or more events were to be expected and none happened; under
-a Poisson law the chance of that is below 1e-21, so over-dispersion cannot explain it.
+a Poisson law the chance of that is below 1e-21, which leaves much room for over-dispersion.
 """
 
 from __future__ import annotations
