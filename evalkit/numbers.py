@@ -63,3 +63,8 @@ def round_two(value: float) -> str:
     if abs(value) < 1:
         return "fewer than 1" if value else "0"
     return number(round(value, min(1 - math.floor(math.log10(abs(value))), 0)), 0)
+
+
+def of(amount: int, noun: str) -> str:
+    """An amount with its noun: `1 unit`, `1,200 units`."""
+    return f"{count(amount)} {noun}{'' if amount == 1 else 's'}"

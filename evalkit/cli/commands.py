@@ -41,13 +41,13 @@ def _status(path: Path) -> tuple[str, str, str]:
         panel = build_all(study)[study.primary.name]
     except EvalkitError as error:
         return study.slug, study.protocol.title, _faults(error)
-    data = f"{len(panel.units)} units, {len(panel.study.window)} periods, {len(panel.warnings)} warnings"
+    sizes = [(len(panel.units), "unit"), (len(panel.study.window), "period"), (len(panel.warnings), "warning")]
+    data = ", ".join(numbers.of(n, noun) for n, noun in sizes)
     return study.slug, study.protocol.title, data
 
 
 def _faults(error: EvalkitError) -> str:
-    n = len(error.faults)
-    return f"{n} fault{'s' if n > 1 else ''}: see evalkit check"
+    return f"{numbers.of(len(error.faults), 'fault')}: see evalkit check"
 
 
 def new(options: Namespace) -> int:
@@ -84,8 +84,9 @@ def check(options: Namespace) -> int:
     for warning in dict.fromkeys(w for p in panels.values() for w in p.warnings):
         print(f"warning: {warning}")
     print(
-        f"{study.slug}: sound; {len(panels)} outcomes, {len(panel.joined)} units in {len(panel.cohorts)} waves, "
-        f"{len(panel.never)} never joined, {numbers.count(len(panel.rows))} unit-periods"
+        f"{study.slug}: sound; {numbers.of(len(panels), 'outcome')}, {numbers.of(len(panel.joined), 'unit')} in "
+        f"{numbers.of(len(panel.cohorts), 'wave')}, {numbers.count(len(panel.never))} never joined, "
+        f"{numbers.of(len(panel.rows), 'unit-period')}"
     )
     return DONE
 

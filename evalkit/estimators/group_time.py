@@ -34,7 +34,8 @@ from evalkit.estimators._group_time import Cells, Design, aggregate, group_time,
 from evalkit.panel import Panel
 
 TITLE = "Group-time difference-in-differences"
-SMALL = 5
+SMALL = 5  # units; a smaller wave is named
+FEW_CLUSTERS = 30  # below this, clustered intervals are known to be too narrow
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,6 +227,8 @@ def _warnings(panel: Panel, effects: Effects) -> list[str]:
     small = [c for c, size in cells.sizes.items() if 1 < size < SMALL]
     if small:
         out.append(f"{len(small)} waves have fewer than {SMALL} units; intervals may be too narrow.")
+    if effects.df + 1 < FEW_CLUSTERS:
+        out.append(f"With only {effects.df + 1} clusters the intervals may be too narrow.")
     dropped = len(panel.joined) - sum(cells.sizes.values())
     if dropped:
         out.append(f"{dropped} units joined before any analysed period and were left out.")

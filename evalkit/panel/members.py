@@ -29,10 +29,13 @@ def membership(study: Study, roster: pd.DataFrame, rows: pd.DataFrame, ledger: L
         what = f"the data have no row from {periods.code(first)} to {periods.code(last)}"
         ledger.faults.append(Fault(what, study.protocol.source.path, "correct `window`, or supply the periods"))
         return roster
+    merged = _merged(rows)
     spelt = {str(unit).casefold(): str(unit) for unit in present}
     for unit in roster.index.difference(present):
         close = get_close_matches(str(unit).casefold(), spelt, n=1, cutoff=0.99)
         fix = f"the data have {spelt[close[0]]}" if close else "correct the code, or remove the line"
+        if str(unit) in merged:
+            fix = f"its counts are part of {merged[str(unit)]} since a merger: list that unit alone, joined or not"
         ledger.faults.append(Fault(f"unit {unit} of the rollout has no row in the window", rollout.path, fix))
     unlisted = present.difference(roster.index)
     if len(unlisted) and rollout.unlisted == "never_joined":
@@ -50,6 +53,14 @@ def membership(study: Study, roster: pd.DataFrame, rows: pd.DataFrame, ledger: L
             f"({some(unlisted)}); list them with a blank date to compare with them."
         )
     return _chosen_comparison(study, roster, ledger)
+
+
+def _merged(rows: pd.DataFrame) -> dict[str, str]:
+    """Code as published -> the unit that its counts are added to, where a source adds up organisations."""
+    if "published_codes" not in rows:
+        return {}
+    pairs = rows[["unit", "published_codes"]].drop_duplicates().itertuples(index=False)
+    return {code: str(unit) for unit, codes in pairs for code in str(codes).split("+") if code != unit}
 
 
 def _chosen_comparison(study: Study, roster: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:

@@ -114,7 +114,7 @@ class Panel:
             ("Unit of every figure", self.outcome.unit),
             ("Better when", self.outcome.better),
             (f"{noun.capitalize()}", f"{periods.say(window[0])} to {periods.say(window[-1])} ({len(window)})"),
-            ("Units that joined", f"{len(self.joined)} in {len(self.cohorts)} waves"),
+            ("Units that joined", f"{len(self.joined)} in {numbers.of(len(self.cohorts), 'wave')}"),
             ("Units that never joined", numbers.count(len(self.never))),
             (f"Unit-{noun} before joining", numbers.count(phase.get("pre", 0))),
             (f"Unit-{noun} in transition", numbers.count(phase.get("transition", 0))),

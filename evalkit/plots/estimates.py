@@ -142,7 +142,7 @@ def forest(estimates: Sequence[Estimate | Refusal], *, caption: str = "Designs s
     rows = [_forest_row(e) for e in estimates]
     said = "; ".join(f"{row[0]} {row[1]} ({row[2]})" for row in rows if row[2])
     refused = [e.title for e in estimates if isinstance(e, Refusal)]
-    alt = f"Forest plot of {len(drawn)} estimates: {said}." + (
+    alt = f"Forest plot of {numbers.of(len(drawn), 'estimate')}: {said}." + (
         f" Not computed: {', '.join(refused)}." if refused else ""
     )
     return shown(figure, alt, caption, ["Design and outcome", "Estimate", "Interval", "What it is"], rows)

@@ -45,14 +45,14 @@ def rollout(panel: Panel) -> Shown:
                 axes.text(place, y, text, ha=side, va="center", fontsize=9, bbox=box)
             else:
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-                axes.text(0.5, y, f"{n} comparison units", ha="left", va="center", fontsize=9, bbox=box)
+                axes.text(0.5, y, numbers.of(n, "comparison unit"), ha="left", va="center", fontsize=9, bbox=box)
         axes.set_yticks(range(len(waves)), [name for name, _, _ in waves])
         axes.grid(visible=False)
         axes.set_title("Filled: joined. Outlined: not (yet) joined.", loc="left", fontsize=10)
     said = "; ".join(f"{n} in {periods.say(c)}" for c, n in sizes.items())
     alt = (
-        f"Rollout chart over {len(window)} {periods.noun(frequency, 2)}: {len(panel.joined)} units joined "
-        f"in {len(sizes)} waves ({said}); {len(panel.never)} units never joined."
+        f"Rollout chart over {len(window)} {periods.noun(frequency, 2)}: {numbers.of(len(panel.joined), 'unit')} "
+        f"joined in {numbers.of(len(sizes), 'wave')} ({said}); {numbers.of(len(panel.never), 'unit')} never joined."
     )
     rows = [[name, numbers.count(n), periods.code(c) if c is not None else "never"] for name, n, c in waves[::-1]]
     return shown(figure, alt, "Who joined when", ["Wave", "Units", "Joined"], rows)

@@ -14,7 +14,9 @@ question: <what the evaluation asks, in one sentence>
 # --- where the data are ------------------------------------------------------
 # reader csv: any tidy CSV or Parquet file, one row per unit and period.
 # reader nhs_ae: a folder of NHS England's monthly A&E provider files, exactly as published
-# (then leave out unit and period).
+# (then leave out unit and period). Its columns: X_attendances, X_over_4h, X_within_4h for X in type1,
+# type2, other, all (booked appointments included); dta_4_12h, dta_over_12h; type1_emergency_admissions,
+# ae_emergency_admissions, other_emergency_admissions. Divide X_within_4h by X_within_4h + X_over_4h.
 source:
   reader: csv
   path: <../../my-data/panel.csv>   # relative to this file
