@@ -680,3 +680,16 @@ def test_figures_survive_to_the_last_digit(make, values):
     rows = counts().drop(columns=["good", "all"]).assign(y=values)
     built = make.panel(rows, rollout(), outcomes=[measure])
     assert np.array_equal(built.rows["value"].to_numpy(), np.array(values))
+
+
+def test_a_gap_that_no_estimate_would_use_is_a_warning_and_no_fault(make):
+    months = pd.period_range("2018-01", "2019-12", freq="M").astype(str)
+    rows = pd.DataFrame([(u, m, 1.5) for u in ("A", "B") for m in months], columns=["unit", "period", "y"])
+    rollout = pd.DataFrame({"unit": ["A", "B"], "joined": ["2019-01", ""]})
+    lost = rows["period"].isin(["2018-06"]) | (rows["unit"].eq("A") & rows["period"].isin(["2019-01", "2019-02"]))
+    exclude = [{"from": "2018-06", "to": "2018-06", "why": "collection suspended"}]
+    panel = make.panel(rows[~lost], rollout, exclude=exclude, transition=2)
+    assert len(panel.missing) == 4
+    assert any("4 unit-periods are missing" in warning for warning in panel.warnings)
+    with pytest.raises(DataError, match="A, 2019-02: y: no value inside the unit's life"):
+        make.panel(rows[~lost], rollout, exclude=exclude, transition=1)

@@ -93,7 +93,7 @@ def test_event_study_2x2(reference):
 
 # -- group-time ----------------------------------------------------------------
 
-CASES = ["did_2x2", "did_stag_small", "did_stag6"]
+CASES = ["did_2x2", "did_stag_small", "did_stag6", "did_one_pre"]
 COMPARISONS = [("never", "never_joined"), ("notyet", "not_yet_joined")]
 
 

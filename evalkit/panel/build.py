@@ -54,7 +54,7 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
     rows, missing = _not_reported(study, outcome, rows, missing, ledger)
     roster, rows = _units_with_data(outcome, roster, listed, rows, ledger)
     ledger.faults += breaches(rows, outcome)
-    missing = _gaps(study, outcome, rows, missing, ledger)
+    missing = _gaps(study, outcome, roster, rows, missing, ledger)
     comparison_left(study, roster, ledger)
     if ledger.faults:
         raise DataError(dict.fromkeys(ledger.faults))
@@ -171,8 +171,15 @@ def _units_with_data(
     return roster[~roster.index.isin(drop)], rows[~rows["unit"].isin(without)]
 
 
-def _gaps(study: Study, outcome: Outcome, rows: pd.DataFrame, missing: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
-    """Periods missing inside a unit's life, explained or not."""
+def _gaps(
+    study: Study,
+    outcome: Outcome,
+    roster: pd.DataFrame,
+    rows: pd.DataFrame,
+    missing: pd.DataFrame,
+    ledger: Ledger,
+) -> pd.DataFrame:
+    """Periods missing inside a unit's life; a fault where they would be analysed and nothing explains them."""
     held = _complete(rows, outcome)
     grid = pd.crosstab(held["unit"], pd.PeriodIndex(held["period"]).asi8).gt(0)
     matrix = grid.reindex(columns=study.window.asi8, fill_value=False)
@@ -183,10 +190,13 @@ def _gaps(study: Study, outcome: Outcome, rows: pd.DataFrame, missing: pd.DataFr
     known = pd.MultiIndex.from_frame(missing[["unit", "period"]]) if len(missing) else None
     if known is not None and len(gaps):
         gaps = gaps[~pd.MultiIndex.from_frame(gaps).isin(known)]
+    cohort = gaps["unit"].map(roster["cohort"]).astype(f"period[{study.window.freqstr}]")
+    analysed = np.isin(study.phases(cohort, gaps["period"]), ("pre", "post"))
     if study.protocol.source.gaps == "refuse":
         what = f"{outcome.name}: no value inside the unit's life"
-        ledger.faults += by_unit(gaps, what, "supply the months, or say `gaps: allow` under `source`")
-    elif len(gaps):
+        ledger.faults += by_unit(gaps[analysed], what, "supply the months, or say `gaps: allow` under `source`")
+        gaps = gaps[~analysed]
+    if len(gaps):
         ledger.warnings.append(f"{len(gaps)} unit-periods are missing inside a unit's life ({_which(gaps)}).")
     units = rows["unit"].unique()
     known_here = missing[missing["unit"].isin(units)] if len(missing) else missing
