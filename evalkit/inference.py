@@ -68,8 +68,8 @@ def newey_west(design: np.ndarray, residuals: np.ndarray, t: np.ndarray, lags: i
     t          calendar positions, integers, shape (n,), strictly increasing
     lags       L, the bandwidth; 0 gives White's estimator with the same factor
 
-    Source: Newey and West (1987), Econometrica 55:703; for gaps Datta and Du (2012), Newey-West with
-    missing observations ("amplitude modulated").
+    Source: Newey and West (1987), Econometrica 55:703; for gaps Datta and Du (2012),
+    Nonparametric HAC estimation for time series data with missing observations (amplitude modulated).
     """
     n, k = design.shape
     scores = np.zeros((int(t[-1] - t[0]) + 1, k))

@@ -103,7 +103,7 @@ def finding(
     main, *others = usable
     concerns = [c for c in asked if c.verdict == "concern"]
     strength = _strength(main, concerns)
-    sentences = [_sentence(main, outcome), *_patients(main, outcome)]
+    sentences = [_sentence(main, outcome), *_patients(main, outcome, study.frequency)]
     sentences += [f"Set beside it, {e.title.lower()}: {_sentence(e, outcome)}" for e in others]
     sentences += [f"Concern: {c.reading}" for c in concerns]
     sentences += [_sentence(e, outcome) for e in estimates if isinstance(e, Refusal)]
@@ -134,7 +134,7 @@ def _headline(main: Estimate, outcome: Outcome, strength: Strength) -> str:
     return f"{outcome.title}: {'better' if good else 'worse'} after joining, {figure}; confidence {strength}."
 
 
-def _patients(main: Estimate, outcome: Outcome) -> list[str]:
+def _patients(main: Estimate, outcome: Outcome, noun: str) -> list[str]:
     """The size in events a period, where the outcome has a denominator that counts events."""
     if main.exposure is None or outcome.kind != "proportion":
         return []
@@ -145,9 +145,9 @@ def _patients(main: Estimate, outcome: Outcome) -> list[str]:
     if _holds_zero(main):
         ends = [numbers.round_two(head[end] * main.exposure) for end in ("low", "high")]
         return [
-            f"Over all joined units that is between {ends[0]} and {ends[1]} cases a period that count towards it."
+            f"Across all joined units that is between {ends[0]} and {ends[1]} cases a {noun} that meet the measure."
         ]
     return [
-        f"Over all joined units that is about {size} {more} cases a period that count towards it "
+        f"Across all joined units that is about {size} {more} cases a {noun} that meet the measure "
         f"({numbers.round_two(low)} to {numbers.round_two(high)})."
     ]

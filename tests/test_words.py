@@ -105,12 +105,12 @@ def test_no_sentence_uses_a_causal_verb():
 
 def test_patients_are_the_effect_times_the_exposure():
     text = repr(words.finding(study(), outcome(), [estimate(5.0, exposure=251.0)], []))
-    assert "about 1,300 more cases a period" in text  # 1,255 to two significant digits
+    assert "about 1,300 more cases a month" in text  # 1,255 to two significant digits
 
 
 def test_patients_are_not_given_without_a_denominator():
     text = repr(words.finding(study(), outcome(kind="count"), [estimate(5.0, exposure=None)], []))
-    assert "cases a period" not in text
+    assert "cases a month" not in text
 
 
 def test_refusals_are_part_of_the_finding():

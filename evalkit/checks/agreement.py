@@ -23,7 +23,7 @@ def check(estimates: Sequence[Estimate | Refusal]) -> Check:
     apart = max(h["low"] for h in heads) > min(h["high"] for h in heads)
     names = " and ".join(e.title.lower() for e in usable)
     if apart:
-        reading = f"The intervals of {names} do not all overlap: at least one design's assumption fails."
+        reading = f"The intervals of {names} do not all overlap, so at least one design's assumption is in doubt."
         return Check(NAME, QUESTION, "concern", reading, float(spread))
     reading = f"The intervals of {names} overlap. They share their data, so this is no independent confirmation."
     return Check(NAME, QUESTION, "reassuring", reading, float(spread))
