@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -119,3 +120,9 @@ def test_drawing_leaves_no_trace_in_matplotlib(panel):
     before = dict(mpl.rcParams)
     plots.rollout(panel)
     assert dict(mpl.rcParams) == before
+
+
+def test_dollar_signs_in_a_label_are_no_mathematics(panel):
+    estimate = dataclasses.replace(estimators.fit("its", panel), label=r"Cost in $ \frac{1 $", unit="$ a $head")
+    assert b"$ a $head" in svg(plots.counterfactual(estimate))
+    assert plots.forest([estimate, dataclasses.replace(estimate, outcome="z")]).html

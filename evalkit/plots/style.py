@@ -30,6 +30,7 @@ MOST_TICKS = 9
 RC: Any = {
     "svg.hashsalt": "evalkit",
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a dollar sign in a label is a dollar sign
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
     "font.size": 10,
