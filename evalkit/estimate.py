@@ -226,10 +226,12 @@ class Check:
     reading: str
     value: float | None = None
 
+    def __repr__(self) -> str:
+        """Question, verdict and reading in one line."""
+        return f"{self.question} {self.verdict.capitalize()}: {self.reading}"
+
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
         kind = "warning" if self.verdict == "concern" else "note"
         html = markup.notice(f"{self.question} {self.verdict.capitalize()}.", [self.reading], kind)
         stored = {"check": {"name": self.name, "verdict": self.verdict, "reading": self.reading, "value": self.value}}
-        return {"text/html": html, "text/plain": f"{self.question} {self.verdict}: {self.reading}"}, {
-            markup.METADATA_KEY: stored
-        }
+        return {"text/html": html, "text/plain": repr(self)}, {markup.METADATA_KEY: stored}

@@ -20,6 +20,11 @@ class Case:
     outcome: Outcome
     panels: dict[str, Panel]
 
+    def __repr__(self) -> str:
+        """The study, the outcome looked at, and the others."""
+        others = ", ".join(o.name for o in self.others) or "none"
+        return f"{self.study!r}\nOutcome: {self.outcome.name} ({self.outcome.title}); others: {others}"
+
     @property
     def panel(self) -> Panel:
         """The panel of the outcome that is looked at."""

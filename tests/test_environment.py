@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[1]
 PIP_ONLY = {"latex2mathml"}  # not relied on from conda-forge: comes with `pip: -e .`
@@ -56,6 +57,12 @@ def locked():
 @pytest.mark.parametrize("name", sorted(set(wanted())))
 def test_every_dependency_is_locked(name):
     assert name in {n.lower() for n in locked()[1]}
+
+
+@pytest.mark.parametrize(("name", "bounds"), sorted(wanted().items()))
+def test_every_locked_version_meets_the_bounds(name, bounds):
+    versions = {n.lower(): v for n, v in locked()[1].items()}
+    assert versions[name] in SpecifierSet(bounds)
 
 
 def test_the_lock_holds_hashes_and_no_addresses():

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from evalkit import workbench
 from evalkit.report.execute import PARAMETERS, check_notebook
 from evalkit.study.protocol import NOTEBOOKS
 
@@ -67,3 +68,12 @@ def test_it_begins_with_one_title_that_asks_a_question(path):
 def test_no_cell_is_exempt_from_comparison(path):
     tags = {t for c in read(path).cells for t in c.metadata.get("tags", [])}
     assert tags <= {"parameters"}
+
+
+def test_what_a_notebook_holds_shows_itself_in_words_and_not_as_python(capsys):
+    case = workbench.open_case("uec")
+    found = case.estimates()
+    for shown in (case, case.study, case.panel, *found, *case.checks(found)):
+        assert "(" not in repr(shown).split()[0]
+        assert "DataFrame" not in repr(shown)
+        assert len(repr(shown)) < 2500

@@ -36,6 +36,10 @@ class Study:
     sha256: str
     protocol: Protocol
 
+    def __repr__(self) -> str:
+        """Slug, title and where the protocol stands."""
+        return f"Study {self.slug}: {self.protocol.title} ({self.path.name})"
+
     @property
     def frequency(self) -> periods.Frequency:
         """`month` or `quarter`."""
