@@ -14,6 +14,7 @@ import pytest
 
 from evalkit import estimators, plots, tables
 from evalkit.estimate import Refusal
+from evalkit.plots.style import canonical
 from evalkit.report.audit import problems
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'"
@@ -126,3 +127,21 @@ def test_dollar_signs_in_a_label_are_no_mathematics(panel):
     estimate = dataclasses.replace(estimators.fit("its", panel), label=r"Cost in $ \frac{1 $", unit="$ a $head")
     assert b"$ a $head" in svg(plots.counterfactual(estimate))
     assert plots.forest([estimate, dataclasses.replace(estimate, outcome="z")]).html
+
+
+def test_what_cannot_be_seen_makes_no_difference_between_drawings():
+    one = (
+        '<g id="p1a2b"/><path clip-path="url(#p1a2b)" d="M 1.2345678901 2 L -0.0000001 3.5"/><use xlink:href="#m9"/>'
+    )
+    other = one.replace("1a2b", "ffff").replace("1.2345678901", "1.2345678902").replace("-0.0000001", "0.0000001")
+    assert canonical(one) == canonical(other)
+    assert canonical(one) == '<g id="i0"/><path clip-path="url(#i0)" d="M 1.23 2 L 0 3.5"/><use xlink:href="#m9"/>'
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_reference_inside_a_drawing_has_its_target(panel, name):
+    drawing = svg(FIGURES[name](panel)).decode("utf-8")
+    targets = re.findall(r'\bid="([^"]+)"', drawing)
+    wanted = set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', drawing))
+    assert len(targets) == len(set(targets))
+    assert {a or b for a, b in wanted} <= set(targets)
