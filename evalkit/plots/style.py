@@ -30,7 +30,7 @@ MOST_TICKS = 9
 
 ID = re.compile(r'\bid="([^"]+)"')
 REFERENCE = re.compile(r"""(["(])#([^")]+)([")])""")
-COORDINATES = re.compile(r'\b(?:d|x|y)="[^"]*"')
+COORDINATES = re.compile(r'\b(?:d|x|y|width|height|viewBox)="[^"]*"')
 NUMBER = re.compile(r"-?\d+\.\d+")
 
 RC: Any = {
@@ -66,12 +66,22 @@ def shown(figure: Figure, alt: str, caption: str, header: Sequence[str], rows: S
     """The drawing as a fragment: alt text, caption, and a table with the data behind it."""
     buffer = io.BytesIO()
     with mpl.rc_context(RC):
+        _settle(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     numeric = [False, *[True] * (len(header) - 1)]
     table = markup.table(header, rows, f"Data: {caption}", numeric)
     text = f"[figure] {caption}. {alt}"
     drawing = canonical(buffer.getvalue().decode("utf-8")).encode("utf-8")
     return Shown(markup.figure(drawing, alt, caption, table), text, {"figure": {"alt": alt}})
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out once, on round positions: the solver's last digits are not the same everywhere."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(edge, 3) for edge in axes.get_position().bounds)
+        axes.set_position((left, bottom, width, height))
 
 
 def canonical(svg: str) -> str:
