@@ -16,7 +16,7 @@ TERMS = ["term", "estimate", "std_error", "df", "low", "high", "p_value"]
 PATH = ["period", "phase", "observed", "fitted", "counterfactual", "low", "high"]
 EVENTS = ["event_time", "estimate", "std_error", "df", "low", "high", "p_value", "units"]
 
-Verdict = Literal["reassuring", "concern", "not applicable"]
+Verdict = Literal["reassuring", "inconclusive", "concern", "not applicable"]
 
 
 def _empty(columns: list[str]) -> pd.DataFrame:
@@ -41,8 +41,11 @@ class Estimate:
     path            one row a period, columns `PATH`; low and high bound the counterfactual
     events          one row an event time, columns `EVENTS`; empty where the design has none
     covariance      of the rows of `events`, shape (len(events), len(events))
-    exposure        denominator of the joined units per period after joining, over the outcome's scale:
-                    an effect times this is events per period; None where there is none
+    exposure        denominator of all joined units together, per period after joining, over the outcome's
+                    scale: a change of x in every one of them is x times this in events per period; None
+                    where there is none
+    anticipation    periods before joining that the design already counts as touched
+    comparison_only True when the figure is shown for comparison and is not an estimate of the effect
     warnings        what the reader must know, one sentence each
     """
 
@@ -62,6 +65,8 @@ class Estimate:
     events: pd.DataFrame = field(default_factory=lambda: _empty(EVENTS))
     covariance: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     exposure: float | None = None
+    anticipation: int = 0
+    comparison_only: bool = False
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -107,6 +112,8 @@ class Estimate:
             "title": self.title,
             "assumption": self.assumption,
             "exposure": self.exposure,
+            "anticipation": self.anticipation,
+            "comparison_only": self.comparison_only,
             "path": _records(path),
             "events": _records(self.events),
             "covariance": self.covariance.tolist(),
@@ -170,6 +177,8 @@ def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
         events=events,
         covariance=np.array(stored["covariance"], float).reshape(size, size),
         exposure=stored["exposure"],
+        anticipation=stored["anticipation"],
+        comparison_only=stored["comparison_only"],
         warnings=tuple(stored["warnings"]),
     )
 
@@ -215,9 +224,10 @@ class Check:
     """A question put to an estimate.
 
     question  what was asked
-    verdict   `reassuring`, `concern` or `not applicable`
+    verdict   `reassuring`, `inconclusive`, `concern` or `not applicable`
     reading   the answer in words
     value     the number that decided, None where not applicable
+    design    the design that it questions; empty when it bears on all of them
     """
 
     name: str
@@ -225,6 +235,7 @@ class Check:
     verdict: Verdict
     reading: str
     value: float | None = None
+    design: str = ""
 
     def __repr__(self) -> str:
         """Question, verdict and reading in one line."""

@@ -126,8 +126,12 @@ def by_cluster(influence: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     return out
 
 
-def wald(estimates: np.ndarray, covariance: np.ndarray) -> tuple[float, int, float]:
-    """Joint test that all are zero: W = b' V^+ b, its rank as degrees of freedom, and the chi-squared p-value.
+def wald(estimates: np.ndarray, covariance: np.ndarray, df: float = math.inf) -> tuple[float, int, float]:
+    """Joint test that all are zero: W = b' V^+ b, its rank q, and the p-value.
+
+    df is that of each estimate alone, clusters - 1. With few clusters W is far larger than chi-squared
+    under the null; Hotelling's reference (df - q + 1) / (q df) W ~ F(q, df - q + 1) allows for that and
+    tends to chi-squared on q as df grows. Source: Hotelling (1931), Ann Math Stat 2:360.
 
     V may be singular when some estimates are combinations of others. Raises DesignError when V is
     singular and b does not lie in its range, as with fewer clusters than estimates: W would then leave
@@ -147,4 +151,12 @@ def wald(estimates: np.ndarray, covariance: np.ndarray) -> tuple[float, int, flo
         )
     rank = int(kept.sum())
     statistic = float((along[kept] ** 2 / values[kept]).sum())
-    return statistic, rank, float(stats.chi2.sf(statistic, rank))
+    if math.isinf(df):
+        return statistic, rank, float(stats.chi2.sf(statistic, rank))
+    left = df - rank + 1
+    if left <= 0:
+        raise DesignError(
+            f"{rank} estimates cannot be tested together on {df:g} degrees of freedom",
+            fix="cluster on a finer level, or test fewer periods",
+        )
+    return statistic, rank, float(stats.f.sf(statistic * left / (rank * df), rank, left))

@@ -65,7 +65,7 @@ def _sentence(estimate: Estimate | Refusal, outcome: Outcome) -> str:
     span = f"{numbers.per_cent(estimate.level)} interval {numbers.interval(head['low'], head['high'], decimals)}"
     side = "higher" if head["estimate"] > 0 else "lower"
     label = outcome.title
-    if "not an effect" in head["term"]:
+    if estimate.comparison_only:
         return f"{label}: the two-way coefficient is {size} {side} ({span}); under waves it is not an effect."
     if estimate.design in WITHOUT_COMPARISON:
         said = f"{label}: after joining, on average {size} {side} than the earlier course carried on ({span})."

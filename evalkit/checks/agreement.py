@@ -15,7 +15,7 @@ def check(estimates: Sequence[Estimate | Refusal]) -> Check:
 
     The estimates share their data, so overlap is no independent confirmation.
     """
-    usable = [e for e in estimates if isinstance(e, Estimate) and "not an effect" not in e.headline["term"]]
+    usable = [e for e in estimates if isinstance(e, Estimate) and not e.comparison_only]
     if len(usable) <= 1:
         return Check(NAME, QUESTION, "not applicable", "Fewer than two designs could be computed.")
     heads = [e.headline for e in usable]
@@ -23,7 +23,10 @@ def check(estimates: Sequence[Estimate | Refusal]) -> Check:
     apart = max(h["low"] for h in heads) > min(h["high"] for h in heads)
     names = " and ".join(e.title.lower() for e in usable)
     if apart:
-        reading = f"The intervals of {names} do not all overlap, so at least one design's assumption is in doubt."
+        reading = (
+            f"The intervals of {names} do not all overlap, so a design's assumption is in doubt, or the effect "
+            "differs so much over time or between large and small units that the designs measure different things."
+        )
         return Check(NAME, QUESTION, "concern", reading, float(spread))
     reading = f"The intervals of {names} overlap. They share their data, so this is no independent confirmation."
     return Check(NAME, QUESTION, "reassuring", reading, float(spread))

@@ -23,12 +23,14 @@ def check(estimate: Estimate | Refusal) -> Check:
     if isinstance(estimate, Refusal) or estimate.events.empty:
         return Check(NAME, QUESTION, "not applicable", "There are no effects before joining to look at.")
     times = estimate.events["event_time"].to_numpy()
-    leads = (times < 0) & (times >= -LEADS)
+    last = -estimate.anticipation  # declared anticipation is no trend
+    leads = (times < last) & (times >= last - LEADS)
     if not leads.any():
         return Check(NAME, QUESTION, "not applicable", "There are no effects before joining to look at.")
     before = estimate.events.loc[leads, "estimate"].to_numpy()
     try:
-        _, rank, p_value = inference.wald(before, estimate.covariance[np.ix_(leads, leads)])
+        df = float(estimate.events["df"].min())
+        _, rank, p_value = inference.wald(before, estimate.covariance[np.ix_(leads, leads)], df)
     except DesignError as refusal:
         return Check(NAME, QUESTION, "not applicable", str(refusal))
     largest = numbers.number(float(np.abs(before).max()), 2)
@@ -38,6 +40,6 @@ def check(estimate: Estimate | Refusal) -> Check:
     )
     if p_value < ALPHA:
         reading = facts + " The units were not on the same course, so part of the estimate may be an earlier trend."
-        return Check(NAME, QUESTION, "concern", reading, p_value)
+        return Check(NAME, QUESTION, "concern", reading, p_value, estimate.design)
     reading = facts + " No difference is seen; that is not proof that there was none."
-    return Check(NAME, QUESTION, "reassuring", reading, p_value)
+    return Check(NAME, QUESTION, "reassuring", reading, p_value, estimate.design)

@@ -8,15 +8,14 @@ from evalkit.panel import Panel
 
 
 def exposure(panel: Panel, t: np.ndarray | None = None) -> float | None:
-    """Denominator of the joined units per period after joining, over the outcome's scale.
+    """Denominator of all joined units together per analysed period after joining, over the outcome's scale.
 
-    t  the calendar positions to look at; all of them by default
+    t  the calendar positions to look at; by default every one in which a unit is past its transition
     """
     if panel.outcome.denominator is None:
         return None
-    rows = panel.rows[panel.rows["phase"].eq("post")]
-    if t is not None:
-        rows = rows[rows["t"].isin(t)]
+    after = panel.rows.loc[panel.rows["phase"].eq("post"), "t"].unique() if t is None else np.unique(t)
+    rows = panel.rows[panel.rows["cohort"].notna() & panel.rows["t"].isin(after)]
     if rows.empty:
         return None
     return float(rows.groupby("period", observed=True)["denominator"].sum().mean() / panel.outcome.scale)

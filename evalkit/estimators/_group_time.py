@@ -45,9 +45,10 @@ class Cells:
     effect          ATT(g, t), shape (m,)
     influence       psi, shape (units, m), zero outside the sample
     joined, others  units behind each side of each cell, shape (m,)
+    clusters        clusters behind the joined side of each cell, shape (m,)
     sizes           units of each cohort, by column
     member          units that are in the sample, booleans, shape (units,)
-    skipped         cells left out because a side had fewer than one or two units
+    skipped         cells left out because nobody joined was seen or the comparison was under two clusters
     """
 
     cohort: np.ndarray
@@ -56,6 +57,7 @@ class Cells:
     influence: np.ndarray
     joined: np.ndarray
     others: np.ndarray
+    clusters: np.ndarray
     sizes: dict[int, int]
     member: np.ndarray
     skipped: int
@@ -71,27 +73,32 @@ class Cells:
         return self.period - self.cohort
 
 
-def group_time(Y: np.ndarray, g: np.ndarray, design: Design) -> Cells:
-    """Every identified group-time effect. `g` of units that joined in the first column is ignored."""
+def group_time(Y: np.ndarray, g: np.ndarray, design: Design, cluster: np.ndarray | None = None) -> Cells:
+    """Every identified group-time effect. `g` of units that joined in the first column is ignored.
+
+    cluster  shape (units,), each unit its own by default. A cell whose comparison is a single cluster is
+             left out: within one cluster deviations from the mean add up to zero, so its variance would
+             count as nought.
+    """
+    cluster = np.arange(len(g)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
     usable = ~np.isnan(Y).all(axis=0)
     cohorts = [int(c) for c in np.unique(g[~np.isnan(g)])]
     based = {c: _last_usable(usable, c - 1 - design.anticipation) for c in cohorts}
     cohorts = [c for c in cohorts if based[c] is not None]
     member = np.isnan(g) | np.isin(g, cohorts)
-    n = int(member.sum())
-    found: list[tuple[int, int, float, np.ndarray, int, int]] = []
+    found: list[tuple[int, int, float, np.ndarray, int, int, int]] = []
     skipped = 0
     for c in cohorts:
         for t in np.flatnonzero(usable):
             base = _base(usable, c, int(t), based[c], design)
             if base is None or base == t:
                 continue
-            cell = _cell(Y, g, (c, int(t), base), design, member, n)
+            cell = _cell(Y, g, cluster, (c, int(t), base), design, member)
             if cell is None:
                 skipped += 1
             else:
                 found.append((c, int(t), *cell))
-    columns = list(zip(*found, strict=True)) if found else [()] * 6
+    columns = list(zip(*found, strict=True)) if found else [()] * 7
     return Cells(
         np.array(columns[0], int),
         np.array(columns[1], int),
@@ -99,6 +106,7 @@ def group_time(Y: np.ndarray, g: np.ndarray, design: Design) -> Cells:
         np.stack(columns[3], axis=1) if found else np.empty((len(g), 0)),
         np.array(columns[4], int),
         np.array(columns[5], int),
+        np.array(columns[6], int),
         {c: int((g == c).sum()) for c in cohorts},
         member,
         skipped,
@@ -118,10 +126,11 @@ def _base(usable: np.ndarray, cohort: int, t: int, fixed: int | None, design: De
 
 
 def _cell(
-    Y: np.ndarray, g: np.ndarray, where: tuple[int, int, int], design: Design, member: np.ndarray, n: int
-) -> tuple[float, np.ndarray, int, int] | None:
-    """One effect and its influence, None when one side has nobody, or one unit on the comparison side."""
+    Y: np.ndarray, g: np.ndarray, cluster: np.ndarray, where: tuple[int, int, int], design: Design, member: np.ndarray
+) -> tuple[float, np.ndarray, int, int, int] | None:
+    """One effect and its influence, None when nobody joined or the comparison is not at least two clusters."""
     c, t, base = where
+    n = int(member.sum())
     change = Y[:, t] - Y[:, base]
     seen = member & ~np.isnan(change)
     joined = seen & (g == c)
@@ -130,13 +139,13 @@ def _cell(
         others |= seen & (g > max(t, base) + design.anticipation)
         others &= ~(g == c)
     n_joined, n_others = int(joined.sum()), int(others.sum())
-    if n_joined == 0 or n_others <= 1:
+    if n_joined == 0 or np.unique(cluster[others]).size <= 1:
         return None
     mean_joined, mean_others = change[joined].mean(), change[others].mean()
     influence = np.zeros(len(g))
     influence[joined] = n / n_joined * (change[joined] - mean_joined)
     influence[others] = -n / n_others * (change[others] - mean_others)
-    return float(mean_joined - mean_others), influence, n_joined, n_others
+    return float(mean_joined - mean_others), influence, n_joined, n_others, np.unique(cluster[joined]).size
 
 
 def aggregate(cells: Cells, g: np.ndarray, keep: np.ndarray) -> tuple[float, np.ndarray]:

@@ -44,10 +44,10 @@ def fit(panel: Panel) -> Estimate:
     X = pd.DataFrame({int(k): (since == k).astype(float) for k in times}, index=rows.index)
     result = regress(panel, rows, X)
     events = _events(panel, X, result)
-    terms, more = _terms(panel, rows, events, result)
+    terms, more = _terms(panel, rows, events, result, _name(warnings))
     return Estimate(
         **identity(panel, "event_study", TITLE),  # type: ignore[arg-type]
-        estimand="average effect on the joined (ATT), mean over the analysed periods since joining",
+        estimand=f"{_name(warnings)}, mean over the analysed periods since joining",
         assumption="Without joining, the joined units would have changed as the comparison units did.",
         terms=pd.DataFrame(terms),
         counts={
@@ -64,8 +64,14 @@ def fit(panel: Panel) -> Estimate:
         events=events,
         covariance=result.covariance,
         exposure=exposure(panel),
+        comparison_only=bool(warnings),
         warnings=(*warnings, *more),
     )
+
+
+def _name(warnings: list[str]) -> str:
+    """What the headline is: an effect only when all units joined at once."""
+    return "mean two-way coefficient, not an effect" if warnings else "average effect on the joined (ATT)"
 
 
 def _since(panel: Panel, rows: pd.DataFrame) -> np.ndarray:
@@ -87,7 +93,7 @@ def _events(panel: Panel, X: pd.DataFrame, result: TwoWay) -> pd.DataFrame:
 
 
 def _terms(
-    panel: Panel, rows: pd.DataFrame, events: pd.DataFrame, result: TwoWay
+    panel: Panel, rows: pd.DataFrame, events: pd.DataFrame, result: TwoWay, name: str
 ) -> tuple[list[dict[str, Any]], list[str]]:
     study, level, scale = panel.study, panel.study.protocol.level, size(panel)
     times = events["event_time"].to_numpy()
@@ -96,14 +102,14 @@ def _terms(
     if not after.any():
         raise DesignError("no analysed period after joining", study.slug, "shorten `transition` or widen `window`")
     mean, error = inference.contrast(result.beta, result.covariance, after / after.sum())
-    terms = [inference.term("average effect on the joined (ATT)", mean, error, result.df, level, scale=scale)]
+    terms = [inference.term(name, mean, error, result.df, level, scale=scale)]
     warnings = []
     for horizon in study.protocol.horizons:
-        name = f"effect {horizon} {periods.noun(study.frequency, horizon)} after joining"
+        horizon_name = f"effect {horizon} {periods.noun(study.frequency, horizon)} after joining"
         here = after & (times == horizon)
         if here.any():
             mean, error = inference.contrast(result.beta, result.covariance, here.astype(float))
-            terms.append(inference.term(name, mean, error, result.df, level, scale=scale))
+            terms.append(inference.term(horizon_name, mean, error, result.df, level, scale=scale))
         else:
-            warnings.append(f"The {name} lies outside the analysed periods and is not given.")
+            warnings.append(f"The {horizon_name} is not in an analysed period and is not given.")
     return terms, warnings

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit import inference, periods
+from evalkit import inference, numbers, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate
 from evalkit.estimators._common import exposure, identity, size
@@ -57,7 +57,7 @@ def fit(panel: Panel) -> Estimate:
     """Effects of joining by cohort and period, averaged. Raises DesignError when not identified."""
     design = _design(panel)
     Y, g = panel.value_matrix()
-    effects = _effects(panel, group_time(Y, g, design), g)
+    effects = _effects(panel, group_time(Y, g, design, panel.units["cluster"].to_numpy()), g, design)
     post = _post(panel, effects.cells)
     events, influence = _events(panel, effects)
     terms, warnings = _terms(panel, effects, post, events, influence)
@@ -71,9 +71,9 @@ def fit(panel: Panel) -> Estimate:
         ),
         terms=pd.DataFrame(terms),
         counts={
-            "joined units": sum(cells.sizes.values()),
+            "joined units": sum(cells.sizes[c] for c in _waves(cells, post)),
             "comparison units that never joined": len(panel.never),
-            "waves": len(cells.sizes),
+            "waves": len(_waves(cells, post)),
             "group-time effects": len(cells.effect),
             "clusters": effects.df + 1,
         },
@@ -81,7 +81,8 @@ def fit(panel: Panel) -> Estimate:
         events=events,
         covariance=influence.T @ influence,
         exposure=exposure(panel, cells.period[post]),
-        warnings=(*warnings, *_warnings(panel, effects)),
+        anticipation=design.anticipation,
+        warnings=(*warnings, *_warnings(panel, effects, post)),
     )
 
 
@@ -100,12 +101,12 @@ def _design(panel: Panel) -> Design:
     return Design("never", options.anticipation, options.base == "universal")
 
 
-def _effects(panel: Panel, cells: Cells, g: np.ndarray) -> Effects:
+def _effects(panel: Panel, cells: Cells, g: np.ndarray, design: Design) -> Effects:
     if cells.effect.size == 0:
         raise DesignError(
-            "no wave has both a period before joining and units that had not joined to compare with",
+            "no wave has both a period before joining and at least two clusters that had not joined to compare with",
             panel.study.slug,
-            "widen `window`, or add comparison units",
+            "widen `window`, add comparison units, or cluster on a finer level",
         )
     cluster = panel.units["cluster"].to_numpy()
     active = np.any(cells.influence != 0, axis=1)
@@ -113,7 +114,7 @@ def _effects(panel: Panel, cells: Cells, g: np.ndarray) -> Effects:
     if not clusters:
         raise DesignError("the changes do not vary between units", panel.study.slug, "check the outcome")
     joined = ~np.isnan(g) & cells.member
-    later = panel.study.protocol.comparison != "never_joined" and len(cells.sizes) > 1
+    later = design.comparison == "not_yet" and len(cells.sizes) > 1
     inference.require_clusters(cluster, joined, None if later else np.isnan(g))
     return Effects(cells, g, cluster, clusters - 1)
 
@@ -130,11 +131,11 @@ def _post(panel: Panel, cells: Cells) -> np.ndarray:
             panel.study.slug,
             "shorten `transition`, widen `window`, or add comparison units",
         )
-    if max(cells.joined[post]) == 1:
+    if max(cells.clusters[post]) == 1:
         raise DesignError(
-            "every wave is a single unit, whose own variation cannot be judged",
+            "every wave is a single unit or cluster, whose own variation cannot be judged",
             panel.study.slug,
-            "use a synthetic comparison or an interrupted time series",
+            "cluster on a finer level, or use an interrupted time series",
         )
     return post
 
@@ -145,7 +146,7 @@ def _events(panel: Panel, effects: Effects) -> tuple[pd.DataFrame, np.ndarray]:
     rows, influences = [], []
     for k in np.unique(cells.since):
         keep = cells.since == k
-        if cells.joined[keep].max() == 1:  # a one-unit wave alone: its own variance would count as zero
+        if cells.clusters[keep].max() == 1:  # one cluster alone: its own variance would count as zero
             continue
         effect, influence = effects.average(keep)
         error = float(np.sqrt(influence @ influence))
@@ -170,10 +171,12 @@ def _terms(
     for horizon in study.protocol.horizons:
         name = f"effect {horizon} {periods.noun(study.frequency, horizon)} after joining"
         keep = post & (cells.since == horizon)
-        if keep.any() and cells.joined[keep].max() > 1:
-            wanted[name] = effects.average(keep)
+        if not keep.any():
+            warnings.append(f"The {name} is not given: no wave has it in an analysed period with a comparison.")
+        elif cells.clusters[keep].max() == 1:
+            warnings.append(f"The {name} is not given: it rests on single units or clusters.")
         else:
-            warnings.append(f"The {name} lies outside the analysed periods and is not given.")
+            wanted[name] = effects.average(keep)
     terms = [
         inference.term(
             name, effect, float(np.sqrt(by_cluster @ by_cluster)), effects.df, study.protocol.level, scale=size(panel)
@@ -217,12 +220,25 @@ def _method(design: Design, df: int) -> str:
     )
 
 
-def _warnings(panel: Panel, effects: Effects) -> list[str]:
+def _waves(cells: Cells, post: np.ndarray) -> list[int]:
+    """The waves, by column, that have an effect in an analysed period after joining."""
+    return [int(c) for c in np.unique(cells.cohort[post])]
+
+
+def _warnings(panel: Panel, effects: Effects, post: np.ndarray) -> list[str]:
     cells, out = effects.cells, []
-    single = [c for c, size in cells.sizes.items() if size == 1]
+    single = [c for c in _waves(cells, post) if cells.clusters[post & (cells.cohort == c)].max() == 1]
     if single:
         out.append(
-            f"{len(single)} of {len(cells.sizes)} waves are a single unit; their own variation counts as nought."
+            f"{len(single)} of {len(cells.sizes)} waves are a single unit or cluster; their own variation counts "
+            "as nought, so intervals are too narrow."
+        )
+    unseen = sorted(set(cells.sizes) - set(_waves(cells, post)))
+    if unseen:
+        joined = ", ".join(periods.say(panel.study.window[c]) for c in unseen)
+        out.append(
+            f"The average leaves out the {numbers.of(len(unseen), 'wave')} that joined in {joined}: after joining, "
+            "nobody was left to compare with, or no period is analysed."
         )
     small = [c for c, size in cells.sizes.items() if 1 < size < SMALL]
     if small:
@@ -233,7 +249,10 @@ def _warnings(panel: Panel, effects: Effects) -> list[str]:
     if dropped:
         out.append(f"{dropped} units joined before any analysed period and were left out.")
     if cells.skipped:
-        out.append(f"{cells.skipped} group-time effects could not be computed: nobody was left to compare with.")
+        out.append(
+            f"{cells.skipped} group-time effects could not be computed: nobody was seen on one side, or one "
+            "cluster alone."
+        )
     if panel.study.protocol.covariates:
         out.append("The protocol's covariates are described with the data; this estimate is not adjusted for them.")
     return out

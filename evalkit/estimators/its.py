@@ -81,7 +81,7 @@ def fit(panel: Panel) -> Estimate:
         counts=counts,
         method=_method(panel, fitted),
         path=_path(panel, series, used, fitted),
-        exposure=exposure(panel),
+        exposure=exposure(panel, used.loc[post, "t"].to_numpy()),
         warnings=(*warnings, *_warnings(panel, series, len(used), fitted.lags)),
     )
 
@@ -127,6 +127,12 @@ def _regress(panel: Panel, used: pd.DataFrame, post: np.ndarray) -> Fitted:
     n, k = X.shape
     if n <= k + 1:
         raise DesignError(f"{k} terms and only {n} periods", panel.study.slug, "use fewer seasonal terms")
+    if np.linalg.matrix_rank(X.to_numpy()) < k:
+        raise DesignError(
+            "the analysed periods cannot tell the seasonal terms from each other or from the trend",
+            panel.study.slug,
+            "use fewer `season` harmonics, or exclude less",
+        )
     y = used["value"].to_numpy()
     model = sm.OLS(y, X.to_numpy()).fit()
     if float(np.sqrt(model.ssr)) <= inference.ROUNDING * float(np.linalg.norm(y)):
@@ -160,10 +166,10 @@ def _terms(panel: Panel, fitted: Fitted, after: pd.DataFrame) -> tuple[list[dict
     for horizon in panel.study.protocol.horizons:
         name = f"effect {horizon} {periods.noun(noun, horizon)} after {whose}"
         distance = joined_at + horizon - after["t"].min()
-        if 0 <= distance <= since.max():
+        if distance in since:
             wanted[name] = fitted.effect_at(np.array([distance]))
         else:
-            warnings.append(f"The {name} lies outside the analysed periods and is not given.")
+            warnings.append(f"The {name} is not in an analysed period and is not given.")
     rows = []
     for name, weights in wanted.items():
         estimate, error = inference.contrast(fitted.beta, fitted.covariance, weights)

@@ -51,5 +51,6 @@ def fit(panel: Panel) -> Estimate:
             f"{result.clusters} clusters, Student t on {result.df} degrees of freedom."
         ),
         exposure=exposure(panel),
+        comparison_only=bool(warnings),
         warnings=tuple(warnings),
     )

@@ -130,7 +130,7 @@ def forest(estimates: Sequence[Estimate | Refusal], *, caption: str = "Designs s
     with canvas(height=1.2 + 0.62 * max(len(drawn), 1)) as (figure, axes):
         for y, estimate in enumerate(drawn[::-1]):
             head = estimate.headline
-            solid = "not an effect" not in head["term"]
+            solid = not estimate.comparison_only
             axes.plot([head["low"], head["high"]], [y, y], "-" if solid else ":", color=DARK_BLUE, linewidth=2)
             face = DARK_BLUE if solid else "white"
             axes.plot(head["estimate"], y, "o", color=DARK_BLUE, markerfacecolor=face, markersize=7)
