@@ -27,6 +27,12 @@ def home() -> Path:
     return Path(__file__).resolve().parents[1]
 
 
+def settle_home() -> None:
+    """Make a relative `EVALKIT_HOME` absolute, so that it means the same folder to every process we start."""
+    if named := os.environ.get(HOME_VARIABLE):
+        os.environ[HOME_VARIABLE] = str(Path(named).expanduser().resolve())
+
+
 def protocols() -> list[Path]:
     """Every protocol under `data/collaboratives`, by name. Raises StudyError when two differ only in case."""
     folder = home() / FOLDER

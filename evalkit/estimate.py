@@ -14,7 +14,7 @@ from evalkit.errors import DesignError
 
 TERMS = ["term", "estimate", "std_error", "df", "low", "high", "p_value"]
 PATH = ["period", "phase", "observed", "fitted", "counterfactual", "low", "high"]
-EVENTS = ["event_time", "estimate", "std_error", "df", "low", "high", "p_value", "units"]
+EVENTS = ["event_time", "phase", "estimate", "std_error", "df", "low", "high", "p_value", "units"]
 
 Verdict = Literal["reassuring", "inconclusive", "concern", "not applicable"]
 

@@ -43,14 +43,19 @@ def p_value(value: float) -> str:
     return f"<{SMALLEST_P}" if value < SMALLEST_P else f"{value:.3f}"
 
 
+def p_text(value: float) -> str:
+    """A p-value inside a sentence: `p = 0.031`, `p < 0.001`."""
+    return f"p < {SMALLEST_P}" if value < SMALLEST_P else f"p = {value:.3f}"
+
+
 def degrees(df: float) -> str:
     """Degrees of freedom; `normal` when infinite."""
     return "normal" if math.isinf(df) else number(df, 0 if float(df).is_integer() else 1)
 
 
-def per_cent(share: float, decimals: int = 0) -> str:
-    """A share as a percentage: `95%`."""
-    return f"{number(100 * share, decimals)}%"
+def per_cent(share: float) -> str:
+    """A share as a percentage with as many decimals as it has: `95%`, `99.9%`."""
+    return f"{round(100 * share, 6):g}%"
 
 
 def count(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from evalkit import markup, numbers, periods
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.markup import Shown
 from evalkit.panel import Panel
-from evalkit.study import Study
+from evalkit.study import Outcome, Study
 from evalkit.study.fields import Span
 
 
@@ -21,22 +22,44 @@ def protocol(study: Study) -> Shown:
     """What the protocol says, for a reader who will not open it."""
     p, noun = study.protocol, study.frequency
     transition = f"{p.transition.periods} {periods.noun(noun, p.transition.periods)} from joining"
+    why = f": {p.transition.why}" if p.transition.why else ""
     comparison = p.comparison or "not_yet_joined"
     chosen = ", ".join(comparison) if isinstance(comparison, tuple) else comparison.replace("_", " ")
     rows = [
         ["Question", p.question],
         ["Window", f"{periods.say(p.window[0])} to {periods.say(p.window[1])}"],
         ["Compared with", {"not yet joined": "units that had not yet joined"}.get(chosen, chosen)],
-        ["Transition", f"{transition}. {p.transition.why}".strip()],
+        ["Transition", f"{transition}{why}"],
         ["Excluded", _spans(p.exclude) or "nothing"],
         ["Declared events", _spans(p.events) or "none"],
         ["How units came to join", p.entry.rule if p.entry else "not stated"],
+        ["Standard errors clustered on", p.cluster or "unit"],
+        ["Reported after joining", ", ".join(numbers.of(h, noun) for h in p.horizons)],
+        ["Missing data", _missing_rules(study)],
+        ["Departures from the default models", _departures(study)],
         ["Confidence level", numbers.per_cent(p.level)],
         ["Protocol hash", study.sha256[:16]],
     ]
     if p.simulated:
         rows.insert(0, ["Data", "Simulated, with a known truth; no real organisation is described"])
     return _shown(["Part", "As declared"], rows, f"{p.title}: the protocol")
+
+
+def _missing_rules(study: Study) -> str:
+    """What the protocol says of gaps, implausible zeros and declared absences."""
+    source = study.protocol.source
+    rules = [f"gaps: {source.gaps}", f"implausible zeros: {source.zeros}"]
+    rules += [f"missing where {c.column} = {c.equals}" for c in getattr(source, "missing_where", ())]
+    return "; ".join(rules)
+
+
+def _departures(study: Study) -> str:
+    """The model options that differ from their defaults."""
+    chosen = study.protocol.model.model_dump(exclude_defaults=True)
+    parts = [
+        f"{design}: {option} = {value}" for design, options in chosen.items() for option, value in options.items()
+    ]
+    return "; ".join(parts) or "none"
 
 
 def _spans(declared: Sequence[Span]) -> str:
@@ -57,11 +80,18 @@ def outcomes(study: Study) -> Shown:
             f"{o.measured}" + (f", out of {o.denominator}" if o.denominator else ""),
             o.unit,
             o.better,
+            _target(o),
         ]
         for o in study.protocol.outcomes
     ]
-    header = ["Outcome", "Role", "Kind", "Columns", "Unit of report", "Better"]
+    header = ["Outcome", "Role", "Kind", "Columns", "Unit of report", "Better", "Target"]
     return _shown(header, rows, f"{study.protocol.title}: outcomes")
+
+
+def _target(outcome: Outcome) -> str:
+    if outcome.target is None:
+        return "none"
+    return numbers.per_cent(outcome.target) if outcome.kind == "proportion" else f"{outcome.target:,g}"
 
 
 def waves(panel: Panel) -> Shown:
@@ -82,9 +112,13 @@ def waves(panel: Panel) -> Shown:
     return _shown(header, rows, caption, [False, False, True, True, True, True])
 
 
-def data_warnings(panel: Panel) -> Shown:
-    """What is only suspicious in the data, and what was not reported."""
+def data_warnings(panel: Panel, others: Sequence[Panel] = ()) -> Shown:
+    """What is only suspicious in the data, and what was not reported.
+
+    others  panels of the other outcomes, whose own warnings are named by outcome
+    """
     lines = list(panel.warnings)
+    lines += [f"{p.outcome.title}: {w}" for p in others for w in p.warnings if w not in panel.warnings]
     if len(panel.missing):
         for why, group in panel.missing.groupby("why"):
             n, units = len(group), group["unit"].nunique()
@@ -115,14 +149,16 @@ def estimates(found: Sequence[Estimate | Refusal], caption: str) -> Shown:
     rows = []
     for one in found:
         if isinstance(one, Refusal):
-            rows.append([one.title, one.outcome, "not computed", "", " ".join(one.reasons)])
+            rows.append([one.title, one.outcome, "not computed", "", "", " ".join(one.reasons)])
             continue
         head = one.headline
         decimals = numbers.decimals_for([head["std_error"]])
         figure = f"{numbers.signed(head['estimate'], decimals)} {one.unit}"
         span = numbers.interval(head["low"], head["high"], decimals)
-        rows.append([one.title, one.label, figure, f"{span} ({numbers.per_cent(one.level)})", one.assumption])
-    header = ["Design", "Outcome", "Headline estimate", "Interval", "Leans on, or why not"]
+        units = numbers.count(one.counts.get("joined units", math.nan))
+        level = numbers.per_cent(one.level)
+        rows.append([one.title, one.label, figure, f"{span} ({level})", units, one.assumption])
+    header = ["Design", "Outcome", "Headline estimate", "Interval", "Joined units", "Leans on, or why not"]
     stored = [one.store() for one in found if isinstance(one, Estimate)]
     return replace(_shown(header, rows, caption), payload={"estimates": stored})
 

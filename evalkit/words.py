@@ -5,8 +5,9 @@ The rules:
 2. An interval that holds zero is "does not allow a strong conclusion", never "no effect".
 3. Only a design with a comparison may speak of a difference from what would have happened, and
    always under its named assumption. An interrupted time series speaks of the earlier course.
-4. Strength starts at `moderate` with a comparison and at `weak` without; each concern takes one
-   step off; an interval that holds zero is `none`. The p-value decides nothing else.
+4. Strength is `moderate` only for a design with a comparison whose course before joining was looked at
+   and found alike, with an answer on how units came to join, and with no concern that bears on the
+   design; else it is `weak`; an interval that holds zero is `none`. The p-value decides nothing else.
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ from evalkit.markup import Shown
 from evalkit.study import Outcome, Study
 
 Strength = Literal["none", "weak", "moderate"]
-STEPS: tuple[Strength, ...] = ("none", "weak", "moderate")
 WITHOUT_COMPARISON = {"its"}
 MEANING = {
     "none": "The data do not allow a strong conclusion.",
-    "weak": "Confidence is low: at least one other explanation stands.",
+    "weak": "Confidence is low: another explanation stands, or could not be looked at.",
     "moderate": "Confidence is moderate: the checks made so far found no other explanation.",
 }
 
@@ -94,7 +94,7 @@ def finding(
     """The finding on one outcome.
 
     estimates  the first that could be computed carries the finding; the others are set beside it
-    asked      every check; each `concern` takes one step off the strength and is named
+    asked      every check; a `concern` that bears on the carrying design lowers the strength; all are named
     """
     usable = [e for e in estimates if isinstance(e, Estimate)]
     if not usable:
@@ -102,10 +102,11 @@ def finding(
         return Finding("No design could be computed on these data.", "none", reasons, study.protocol.simulated)
     main, *others = usable
     concerns = [c for c in asked if c.verdict == "concern"]
-    strength = _strength(main, concerns)
+    strength = _strength(main, asked)
     sentences = [_sentence(main, outcome), *_patients(main, outcome, study.frequency)]
     sentences += [f"Set beside it, {e.title.lower()}: {_sentence(e, outcome)}" for e in others]
     sentences += [f"Concern: {c.reading}" for c in concerns]
+    sentences += [f"Not settled: {c.reading}" for c in asked if c.verdict == "inconclusive"]
     sentences += [_sentence(e, outcome) for e in estimates if isinstance(e, Refusal)]
     if study.protocol.simulated:
         sentences.append(
@@ -114,11 +115,13 @@ def finding(
     return Finding(_headline(main, outcome, strength), strength, tuple(sentences), study.protocol.simulated)
 
 
-def _strength(main: Estimate, concerns: Sequence[Check]) -> Strength:
+def _strength(main: Estimate, asked: Sequence[Check]) -> Strength:
     if _holds_zero(main):
         return "none"
-    start = STEPS.index("weak" if main.design in WITHOUT_COMPARISON else "moderate")
-    return STEPS[max(start - len(concerns), STEPS.index("weak"))]
+    bearing = [c for c in asked if c.design in ("", main.design)]
+    looked_at = {c.name for c in bearing if c.verdict == "reassuring"}
+    sound = {"parallel_trends", "entry"} <= looked_at and not [c for c in bearing if c.verdict == "concern"]
+    return "moderate" if sound and main.design not in WITHOUT_COMPARISON else "weak"
 
 
 def _headline(main: Estimate, outcome: Outcome, strength: Strength) -> str:
@@ -143,11 +146,9 @@ def _patients(main: Estimate, outcome: Outcome, noun: str) -> list[str]:
     size = numbers.round_two(abs(head["estimate"]) * main.exposure)
     more = "more" if head["estimate"] > 0 else "fewer"
     if _holds_zero(main):
-        ends = [numbers.round_two(head[end] * main.exposure) for end in ("low", "high")]
-        return [
-            f"Across all joined units that is between {ends[0]} and {ends[1]} cases a {noun} that meet the measure."
-        ]
+        fewer, more = (numbers.round_two(abs(head[end]) * main.exposure) for end in ("low", "high"))
+        return [f"In every joined unit, that would be from {fewer} fewer to {more} more cases a {noun} in all."]
     return [
-        f"Across all joined units that is about {size} {more} cases a {noun} that meet the measure "
+        f"A change of that size in every joined unit would be about {size} {more} cases a {noun} in all "
         f"({numbers.round_two(low)} to {numbers.round_two(high)})."
     ]

@@ -40,6 +40,11 @@ class Case:
         """The outcomes beside the one that is looked at."""
         return [o for o in self.study.protocol.outcomes if o.name != self.outcome.name]
 
+    @property
+    def other_panels(self) -> list[Panel]:
+        """The panels of the other outcomes."""
+        return [self.panels[o.name] for o in self.others]
+
     def beside(self) -> list[Estimate | Refusal]:
         """For every other outcome, the first design that could be computed, or why none could."""
         return [_first(self.estimates(o.name)) for o in self.others]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,7 +31,9 @@ def estimate(value=2.0, error=0.5, *, residuals=None, leads=None, title="A desig
     if leads is not None:
         rows = [inference.term(str(i), lead, 1.0, 40, 0.95) for i, lead in enumerate(leads)]
         times = range(-len(leads), 0)
-        events = pd.DataFrame([{**r, "event_time": t, "units": 9} for r, t in zip(rows, times, strict=True)])[EVENTS]
+        events = pd.DataFrame(
+            [{**r, "event_time": t, "phase": "pre", "units": 9} for r, t in zip(rows, times, strict=True)]
+        )[EVENTS]
         covariance = np.eye(len(leads))
     return Estimate(
         "s", "y", "Outcome", design, title, "estimand", "assumption", "points", 0.95, pd.DataFrame([row]), {},
@@ -73,7 +77,7 @@ def test_parallel_trends_ignores_leads_far_from_joining():
         (2.0, "lower", "concern"),
         (2.0, "higher", "reassuring"),
         (-2.0, "higher", "concern"),
-        (0.2, "lower", "reassuring"),
+        (0.2, "lower", "inconclusive"),
     ],
 )
 def test_balancing_is_a_concern_when_the_whole_interval_is_worse(value, better, verdict):
@@ -118,3 +122,16 @@ def test_entry_is_a_concern_when_the_protocol_says_so_whatever_the_baselines(mak
     found = checks.entry(panel_with_gap(make, 9.0, entry=entry))
     assert found.verdict == "concern"
     assert "regression to the mean" in found.reading
+
+
+def test_declared_anticipation_is_not_tested_as_an_earlier_trend():
+
+    moved = estimate(leads=[0.1, -0.2, 0.1, 6.0, 7.0])
+    assert checks.parallel_trends(moved).verdict == "concern"
+    assert checks.parallel_trends(dataclasses.replace(moved, anticipation=2)).verdict == "reassuring"
+
+
+def test_agreement_leaves_out_what_is_shown_for_comparison_only():
+
+    shown = dataclasses.replace(estimate(9.0, title="B"), comparison_only=True)
+    assert checks.agreement([estimate(2.0), shown]).verdict == "not applicable"

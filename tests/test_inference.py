@@ -188,3 +188,21 @@ def test_more_estimates_than_clusters_are_refused_and_not_tested_in_part():
 def test_a_joint_test_without_a_covariance_is_refused(covariance):
     with pytest.raises(DesignError, match="needs estimates with a covariance"):
         inference.wald(np.ones(len(covariance)), covariance)
+
+
+def test_the_joint_test_keeps_its_level_with_few_clusters():
+    rng = np.random.default_rng(8)
+    clusters, leads, draws, rejected = 15, 6, 400, 0
+    for _ in range(draws):
+        influence = rng.standard_normal((clusters, leads)) / clusters
+        estimates = influence.sum(axis=0)
+        centred = influence - influence.mean(axis=0)
+        rejected += inference.wald(estimates, centred.T @ centred, clusters - 1)[2] < 0.05
+    assert rejected / draws < 0.09  # 36% by chi-squared
+
+
+def test_the_joint_test_tends_to_chi_squared_as_clusters_grow():
+    b, covariance = np.array([1.0, -1.5]), np.diag([1.0, 2.0])
+    assert inference.wald(b, covariance, 1e9)[2] == pytest.approx(inference.wald(b, covariance)[2], rel=1e-6)
+    with pytest.raises(DesignError):
+        inference.wald(np.ones(4), np.eye(4), 3)

@@ -139,12 +139,12 @@ def test_a_failed_run_never_replaces_a_complete_report(capsys, workspace):
     code, _, err = run(capsys, "uec")
     assert code == 1
     assert (workspace / "reports" / "uec" / "quick.html").read_bytes() == before
-    assert (workspace / "reports" / "uec.failed" / "quick.ipynb").exists()
-    assert "uec.failed" in err
+    assert (workspace / "reports" / "uec~failed" / "quick.ipynb").exists()
+    assert "uec~failed" in err
     nbformat.write(notebook("## A result", FIT), workspace / "notebooks" / "quick.ipynb")
     code, _, _ = run(capsys, "uec")
     assert code == 0
-    assert not (workspace / "reports" / "uec.failed").exists()
+    assert not (workspace / "reports" / "uec~failed").exists()
 
 
 def test_bad_data_stop_one_study_with_every_fault_and_leave_its_report_alone(capsys, workspace):

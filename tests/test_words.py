@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,8 +40,16 @@ def estimate(value, error=1.0, design="group_time", exposure=100.0):
     )  # fmt: skip
 
 
-def concern(reading="Something else may explain it."):
-    return Check("x", "A question?", "concern", reading)
+def concern(reading="Something else may explain it.", design=""):
+    return Check("x", "A question?", "concern", reading, design=design)
+
+
+def sound(design="group_time"):
+    """The checks without which confidence is never moderate."""
+    return [
+        Check("parallel_trends", "Q?", "reassuring", "Alike.", design=design),
+        Check("entry", "Q?", "reassuring", "Not for doing badly."),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +81,38 @@ def test_an_interval_that_holds_zero_is_no_strong_conclusion_and_never_no_effect
     [("group_time", 0, "moderate"), ("group_time", 1, "weak"), ("group_time", 3, "weak"), ("its", 0, "weak")],
 )
 def test_strength_follows_the_design_and_the_checks(design, concerns, strength):
-    found = words.finding(study(), outcome(), [estimate(5.0, design=design)], [concern()] * concerns)
+    asked = [*sound(design), *[concern()] * concerns]
+    found = words.finding(study(), outcome(), [estimate(5.0, design=design)], asked)
     assert found.strength == strength
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+@pytest.mark.parametrize("verdict", ["not applicable", None])
+def test_confidence_is_never_moderate_on_what_was_not_looked_at(missing, verdict):
+    asked = sound()
+    asked[missing] = Check(asked[missing].name, "Q?", verdict, "Too few.") if verdict else asked[1 - missing]
+    assert words.finding(study(), outcome(), [estimate(5.0)], asked).strength == "weak"
+
+
+def test_a_concern_about_another_design_is_named_and_takes_nothing_off():
+    asked = [*sound(), concern("The series is odd.", design="its")]
+    found = words.finding(study(), outcome(), [estimate(5.0), estimate(4.0, design="its")], asked)
+    assert found.strength == "moderate"
+    assert "Concern: The series is odd." in found.sentences
+
+
+def test_what_is_not_settled_is_said():
+    asked = [*sound(), Check("balancing", "Q?", "inconclusive", "Harm is not ruled out.")]
+    assert (
+        "Not settled: Harm is not ruled out." in words.finding(study(), outcome(), [estimate(5.0)], asked).sentences
+    )
+
+
+def test_what_is_shown_for_comparison_only_is_never_called_an_effect():
+    shown = dataclasses.replace(estimate(5.0, design="event_study"), comparison_only=True)
+    text = repr(words.sentence(shown, outcome()))
+    assert "not an effect" in text
+    assert "improvement" not in text
 
 
 def test_strength_does_not_follow_the_p_value():

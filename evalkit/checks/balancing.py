@@ -10,7 +10,7 @@ NAME = "balancing"
 
 
 def check(estimate: Estimate | Refusal, outcome: Outcome) -> Check:
-    """Concern when the whole interval lies on the worse side of zero."""
+    """Concern when the whole interval is on the worse side of zero, inconclusive when it holds zero."""
     question = f"Did another measure get worse: {outcome.title}?"
     if isinstance(estimate, Refusal):
         return Check(NAME, question, "not applicable", " ".join(estimate.reasons))
@@ -18,13 +18,15 @@ def check(estimate: Estimate | Refusal, outcome: Outcome) -> Check:
     decimals = numbers.decimals_for([head["std_error"]])
     facts = (
         f"{numbers.signed(head['estimate'], decimals)} {estimate.unit} "
-        f"({numbers.per_cent(estimate.level)} interval {numbers.interval(head['low'], head['high'], decimals)})."
+        f"({numbers.per_cent(estimate.level)} interval {numbers.interval(head['low'], head['high'], decimals)}; "
+        f"{estimate.title.lower()})."
     )
     worse = head["low"] > 0 if outcome.better == "lower" else head["high"] < 0
-    ruled_out = head["high"] <= 0 if outcome.better == "lower" else head["low"] >= 0
+    better = head["high"] < 0 if outcome.better == "lower" else head["low"] > 0
+    value = float(head["estimate"])
     if worse:
-        return Check(NAME, question, "concern", f"It got worse: {facts}", float(head["estimate"]))
-    if ruled_out:
-        return Check(NAME, question, "reassuring", f"It got better: {facts}", float(head["estimate"]))
-    reading = f"No worsening is seen, and none is ruled out beyond this interval: {facts}"
-    return Check(NAME, question, "reassuring", reading, float(head["estimate"]))
+        return Check(NAME, question, "concern", f"It got worse: {facts}", value)
+    if better:
+        return Check(NAME, question, "reassuring", f"It got better: {facts}", value)
+    reading = f"The data allow no strong conclusion, and a worsening within this interval is not ruled out: {facts}"
+    return Check(NAME, question, "inconclusive", reading, value)

@@ -42,7 +42,8 @@ def check(panel: Panel) -> Check:
         why = "The protocol says that entry followed poor results. " if declared else ""
         reading = f"{why}{facts} Part of an improvement may be regression to the mean, which would have come anyway."
         return Check(NAME, QUESTION, "concern", reading, float(standardised))
-    return Check(NAME, QUESTION, "reassuring", facts, float(standardised))
+    reading = f"{facts} A short dip just before joining would not show in this."
+    return Check(NAME, QUESTION, "reassuring", reading, float(standardised))
 
 
 def _without_comparison(declared: bool) -> Check:

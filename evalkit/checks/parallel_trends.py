@@ -36,7 +36,7 @@ def check(estimate: Estimate | Refusal) -> Check:
     largest = numbers.number(float(np.abs(before).max()), 2)
     facts = (
         f"The effects in the {int(leads.sum())} periods before joining are at most {largest} {estimate.unit}; "
-        f"joint test on {rank} degrees of freedom p = {numbers.p_value(p_value)}."
+        f"joint test on {rank} degrees of freedom {numbers.p_text(p_value)}."
     )
     if p_value < ALPHA:
         reading = facts + " The units were not on the same course, so part of the estimate may be an earlier trend."

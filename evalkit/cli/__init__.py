@@ -61,10 +61,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 1 or more")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(fault, file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print("stopped; reports that were there before are unchanged", file=sys.stderr)
+        print("stopped; reports that were already in place are whole", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:  # the reader of our output went away
         sys.stderr.close()

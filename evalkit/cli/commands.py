@@ -13,6 +13,7 @@ from evalkit.cli import DONE, FAILED
 from evalkit.errors import EvalkitError, RunError
 
 if TYPE_CHECKING:
+    from evalkit.panel import Panel
     from evalkit.report.run import Outcome
 
 
@@ -81,7 +82,7 @@ def check(options: Namespace) -> int:
     panels = build_all(study)
     _check_notebooks(study.protocol.notebooks)
     panel = panels[study.primary.name]
-    for warning in dict.fromkeys(w for p in panels.values() for w in p.warnings):
+    for warning in _warnings(panels, panel):
         print(f"warning: {warning}")
     print(
         f"{study.slug}: sound; {numbers.of(len(panels), 'outcome')}, {numbers.of(len(panel.joined), 'unit')} in "
@@ -89,6 +90,19 @@ def check(options: Namespace) -> int:
         f"{numbers.of(len(panel.rows), 'unit-period')}"
     )
     return DONE
+
+
+def _warnings(panels: dict[str, Panel], primary: Panel) -> list[str]:
+    """What is suspicious in the data, of another outcome by name, and the designs that cannot be computed."""
+    from evalkit import estimators
+    from evalkit.estimate import Refusal
+    from evalkit.workbench import DESIGNS
+
+    found = list(primary.warnings)
+    others = [p for p in panels.values() if p is not primary]
+    found += [f"{p.outcome.name}: {w}" for p in others for w in p.warnings if w not in primary.warnings]
+    tried = [estimators.attempt(design, primary) for design in DESIGNS]
+    return found + [repr(one) for one in tried if isinstance(one, Refusal)]
 
 
 def _check_notebooks(names: tuple[str, ...]) -> None:
@@ -105,6 +119,7 @@ def run(options: Namespace) -> int:
     from evalkit.report.run import Options, default_jobs
     from evalkit.report.run import run as run_studies
 
+    catalogue.settle_home()
     names = options.studies or [p.stem for p in catalogue.protocols()]
     if not names:
         raise RunError("there is no study to run", str(catalogue.home() / catalogue.FOLDER), "evalkit new SLUG")
@@ -129,7 +144,14 @@ def run(options: Namespace) -> int:
 
 
 def _once(names: list[str]) -> list[str]:
-    return [*dict.fromkeys(names)]
+    """Each study once, whether named by slug or by path; names that mean no study stay, to be refused."""
+    found: dict[object, str] = {}
+    for name in names:
+        try:
+            found.setdefault(catalogue.find(name), name)
+        except EvalkitError:
+            found.setdefault(name, name)
+    return [*found.values()]
 
 
 def _say(ended: list[Outcome], out: Path) -> None:
@@ -138,7 +160,7 @@ def _say(ended: list[Outcome], out: Path) -> None:
             state = f"FAILED ({len(one.failures)})" if one.failures else "done"
             print(f"{one.study}: {state}: {one.folder}")
         else:
-            print(f"{one.study}: REFUSED ({len(one.failures)} faults)")
+            print(f"{one.study}: REFUSED ({numbers.of(len(one.failures), 'fault')})")
     print(f"index: {out.resolve() / 'index.html'}")
 
 
@@ -165,7 +187,12 @@ def simulate(options: Namespace) -> int:
     from evalkit.simulate import simulate as write
 
     folder = Path(options.out) if options.out else catalogue.home() / "data" / "demo"
-    for path in write(options.names or [*DEMONSTRATIONS], folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = write(options.names or [*DEMONSTRATIONS], folder)
+    except OSError as error:
+        raise RunError(f"cannot be written ({error.strerror})", str(folder), "choose another --out") from None
+    for path in written:
         print(path)
     return DONE
 
@@ -178,6 +205,9 @@ def schema(options: Namespace) -> int:
         print(schema_text(), end="")
         return DONE
     path = catalogue.home() / catalogue.FOLDER / FILE
-    path.write_text(schema_text(), encoding="utf-8")
+    try:
+        path.write_text(schema_text(), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot be written ({error.strerror})", str(path)) from None
     print(path)
     return DONE

@@ -88,8 +88,14 @@ def _events(panel: Panel, X: pd.DataFrame, result: TwoWay) -> pd.DataFrame:
     for i, (k, column) in enumerate(X.items()):
         error = float(max(result.covariance[i, i], 0.0)) ** 0.5
         row = inference.term(f"effect at {k}", result.beta[i], error, result.df, level, scale=size(panel))
-        out.append({**row, "event_time": k, "units": int(column.sum())})
+        out.append({**row, "event_time": k, "phase": _phase(panel, k), "units": int(column.sum())})
     return pd.DataFrame(out)[EVENTS]
+
+
+def _phase(panel: Panel, k: int) -> str:
+    """The phase of the joined units k periods after joining; they joined together or are shown alike."""
+    first = panel.cohorts[0]
+    return panel.study.phase(first, first + k)
 
 
 def _terms(

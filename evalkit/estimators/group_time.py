@@ -59,7 +59,7 @@ def fit(panel: Panel) -> Estimate:
     Y, g = panel.value_matrix()
     effects = _effects(panel, group_time(Y, g, design, panel.units["cluster"].to_numpy()), g, design)
     post = _post(panel, effects.cells)
-    events, influence = _events(panel, effects)
+    events, influence = _events(panel, effects, post)
     terms, warnings = _terms(panel, effects, post, events, influence)
     cells = effects.cells
     return Estimate(
@@ -140,7 +140,7 @@ def _post(panel: Panel, cells: Cells) -> np.ndarray:
     return post
 
 
-def _events(panel: Panel, effects: Effects) -> tuple[pd.DataFrame, np.ndarray]:
+def _events(panel: Panel, effects: Effects, post: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
     """Effects by periods since joining, and their influence by cluster, shape (clusters, rows)."""
     cells, level = effects.cells, panel.study.protocol.level
     rows, influences = [], []
@@ -151,7 +151,8 @@ def _events(panel: Panel, effects: Effects) -> tuple[pd.DataFrame, np.ndarray]:
         effect, influence = effects.average(keep)
         error = float(np.sqrt(influence @ influence))
         row = inference.term(f"effect at {k}", effect, error, effects.df, level, scale=size(panel))
-        rows.append({**row, "event_time": int(k), "units": int(cells.joined[keep].sum())})
+        phase = "pre" if k < 0 else "post" if post[keep].any() else "transition"
+        rows.append({**row, "event_time": int(k), "phase": phase, "units": int(cells.joined[keep].sum())})
         influences.append(influence)
     return pd.DataFrame(rows)[EVENTS], np.stack(influences, axis=1)
 

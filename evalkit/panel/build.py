@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evalkit import periods
+from evalkit import numbers, periods
 from evalkit.errors import DataError, Fault
 from evalkit.panel import suspicions
 from evalkit.panel.contract import breaches, by_unit
@@ -222,4 +222,6 @@ def _assemble(
 
 def _which(rows: pd.DataFrame, most: int = 3) -> str:
     parts = [f"{unit} {periods.runs(group['period'])}" for unit, group in rows.groupby("unit", sort=True)]
-    return "; ".join(parts[:most]) + (f"; and {len(parts) - most} more units" if len(parts) > most else "")
+    return "; ".join(parts[:most]) + (
+        f"; and {numbers.of(len(parts) - most, 'more unit')}" if len(parts) > most else ""
+    )

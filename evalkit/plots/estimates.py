@@ -73,10 +73,11 @@ def event_study(estimate: Estimate, *, reach: int = 24) -> Shown:
     with canvas() as (figure, axes):
         x, y = near["event_time"].to_numpy(float), near["estimate"].to_numpy(float)
         errors = np.vstack([y - near["low"].to_numpy(float), near["high"].to_numpy(float) - y])
-        before = x < 0
+        phase = near["phase"].to_numpy()
         for side, marker, colour, label in (
-            (before, "s", LIGHT_GREY, f"Before joining ({level} interval)"),
-            (~before, "o", DARK_BLUE, f"From joining on ({level} interval)"),
+            (phase == "pre", "s", LIGHT_GREY, f"Before joining ({level} interval)"),
+            (phase == "transition", "x", ORANGE, "Transition: in no average"),
+            (phase == "post", "o", DARK_BLUE, f"After joining ({level} interval)"),
         ):
             if side.any():
                 axes.errorbar(
@@ -103,17 +104,18 @@ def event_study(estimate: Estimate, *, reach: int = 24) -> Shown:
             numbers.number(row.low, decimals),
             numbers.number(row.high, decimals),
             numbers.count(row.units),
+            row.phase,
         ]
         for row in events.itertuples()
     ]
-    header = ["Periods since joining", "Effect", f"{level} low", f"{level} high", "Joined units"]
+    header = ["Periods since joining", "Effect", f"{level} low", f"{level} high", "Joined units", "Phase"]
     return shown(figure, alt, f"{estimate.label}: effect by time since joining", header, rows)
 
 
 def _event_alt(estimate: Estimate, near: pd.DataFrame, decimals: int) -> str:
-    before, after = near[near["event_time"] < 0], near[near["event_time"] >= 0]
     parts = []
-    for rows, when in ((before, "before joining"), (after, "from joining on")):
+    for phase, when in (("pre", "before joining"), ("post", "after joining and any transition")):
+        rows = near[near["phase"].eq(phase)]
         if len(rows):
             clear = int(((rows["low"] > 0) | (rows["high"] < 0)).sum())
             span = numbers.interval(rows["estimate"].min(), rows["estimate"].max(), decimals)

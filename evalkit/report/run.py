@@ -23,6 +23,8 @@ from evalkit.report.results import SEE, write_report
 from evalkit.report.summary import write_index
 from evalkit.study import Study
 
+FAILED = "~failed"  # cannot be part of a slug or of an outcome's name
+
 
 @dataclass(frozen=True)
 class Options:
@@ -65,15 +67,20 @@ class Outcome:
 def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Outcome]:
     """Run every study's notebooks and publish its report; a failure in one leaves the others alone.
 
-    Raises RunError only when the output folder itself cannot be used.
+    Raises RunError only when the output folder itself cannot be used. Ctrl-C ends running notebooks
+    before their next cell; reports that were already in place stay.
     """
     out = prepare(options.out)
     ended: list[Outcome] = []
+    tasks: list[Task | Outcome] = []
     with ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
-        tasks = [_start(name, out, options, progress, pool) for name in studies]
         try:
+            for name in studies:
+                tasks.append(
+                    _start(name, out, options, progress, pool, [t.name for t in tasks if isinstance(t, Task)])
+                )
             for task in tasks:
-                ended.append(task if isinstance(task, Outcome) else _finish(task, out, progress))
+                ended.append(task if isinstance(task, Outcome) else _finished(task, out, progress))
         except KeyboardInterrupt:
             for task in tasks:
                 if isinstance(task, Task):
@@ -90,7 +97,9 @@ def report_name(study: Study, outcome: str) -> str:
     return study.slug if outcome == study.primary.name else f"{study.slug}.{outcome}"
 
 
-def _start(name: str, out: Path, options: Options, progress: Progress, pool: ThreadPoolExecutor) -> Task | Outcome:
+def _start(
+    name: str, out: Path, options: Options, progress: Progress, pool: ThreadPoolExecutor, taken: list[str]
+) -> Task | Outcome:
     """Validate a study and its data, then hand its notebooks to the pool."""
     try:
         study = open_study(name)
@@ -99,17 +108,23 @@ def _start(name: str, out: Path, options: Options, progress: Progress, pool: Thr
         notebooks = [home() / "notebooks" / f"{n}.ipynb" for n in study.protocol.notebooks]
         for path in notebooks:
             check_notebook(path)
+        _require_free(report_name(study, outcome.name), taken)
+        folder = workspace(out, report_name(study, outcome.name))
     except EvalkitError as error:
         return Outcome(name, None, tuple(str(fault) for fault in error.faults))
     except Exception as error:  # noqa: BLE001 - a defect met by one study must not stop the others
         return Outcome(name, None, (f"failed unexpectedly ({type(error).__name__}: {error})",))
-    folder = workspace(out, report_name(study, outcome.name))
     task = Task(study, panel, report_name(study, outcome.name), folder, notebooks)
     # a slug where it means this protocol, so that no path of this machine stands in the report
     inside = study.path.parent == (home() / "data" / "collaboratives").resolve()
     parameters = {"collaborative": study.slug if inside else str(study.path), "outcome": outcome.name}
     task.running = [pool.submit(_one, path, parameters, task, options.timeout, progress) for path in notebooks]
     return task
+
+
+def _require_free(name: str, taken: list[str]) -> None:
+    if name in taken:
+        raise RunError(f"another study of this run writes the report '{name}' too", fix="rename one, or run it apart")
 
 
 def _one(path: Path, parameters: dict[str, str], task: Task, timeout: int, progress: Progress) -> Executed:
@@ -121,6 +136,17 @@ def _one(path: Path, parameters: dict[str, str], task: Task, timeout: int, progr
     done = execute(path, parameters, task.folder, timeout, step)
     progress.done(task.study.slug, path.stem, done.seconds, done.failure.error if done.failure else "")
     return done
+
+
+def _finished(task: Task, out: Path, progress: Progress) -> Outcome:
+    """The study's end, whatever happens on the way: its failure must not stop the others."""
+    try:
+        return _finish(task, out, progress)
+    except Exception as error:  # noqa: BLE001 - a full disk or a defect met by one study
+        shutil.rmtree(task.folder, ignore_errors=True)
+        line = f"{task.study.slug}: the report could not be written ({type(error).__name__}: {error})"
+        progress.say(line)
+        return Outcome(task.study.slug, None, (line,))
 
 
 def _finish(task: Task, out: Path, progress: Progress) -> Outcome:
@@ -152,9 +178,9 @@ def _place(task: Task, out: Path, *, failed: bool) -> Path:
     if failed:
         before = read_manifest(out / name)
         if before is not None and before.get("status") == "complete":
-            name = f"{name}.failed"
-    elif (out / f"{name}.failed").exists():
-        shutil.rmtree(out / f"{name}.failed")
+            name = f"{name}{FAILED}"
+    elif (out / f"{name}{FAILED}").exists():
+        shutil.rmtree(out / f"{name}{FAILED}")
     try:
         return put_in_place(task.folder, out, name)
     except OSError as error:

@@ -11,12 +11,15 @@ from evalkit.report.index import EstimateRow, ReportEntry, render_index
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """A report's manifest, or None where there is none that can be read."""
+    """A report's manifest, or None where there is none of ours that can be read."""
     try:
         found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    ours = isinstance(found, dict) and {"study", "status", "created", "notebooks", "summary", "failures"} <= set(
+        found
+    )
+    return found if ours else None
 
 
 def write_index(out: Path) -> str:

@@ -38,6 +38,7 @@ def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
         details = error.errors(include_url=False)
         faults = [_fault(detail, tree) for detail in details if not _echo(detail, tree)]
         parts = _valid_parts(tree, {detail["loc"][0] for detail in details if detail["loc"]})
+    faults += _unfilled(tree)
     for check in (_window, _spans, _outcomes, _repeated, _frequency):
         faults += check(parts, tree)
     unique = sorted(dict.fromkeys(faults), key=lambda fault: int(fault.where.rpartition(":")[2]))
@@ -162,6 +163,15 @@ def _models_in(annotation: Any) -> list[type[Strict]]:  # noqa: ANN401 - any typ
     if isinstance(annotation, type) and issubclass(annotation, Strict):
         return [annotation]
     return [model for inner in get_args(annotation) for model in _models_in(inner)]
+
+
+def _unfilled(tree: Tree) -> list[Fault]:
+    """Answers that `evalkit new` left to be filled in: texts that are still `<...>`."""
+    return [
+        Fault(f"`{_dotted(at)}` is still to be filled in (`{value}`)", tree.where(at), "write your own")
+        for at, value in tree.texts()
+        if value.startswith("<") and value.endswith(">")
+    ]
 
 
 # -- what only the parts together show ----------------------------------------

@@ -31,6 +31,20 @@ class Tree:
     lines: dict[Location, int]
     name: str
 
+    def texts(self) -> list[tuple[Location, str]]:
+        """Every text in the file and where it stands."""
+        found: list[tuple[Location, str]] = []
+        stack: list[tuple[Location, Any]] = [((), self.value)]
+        while stack:
+            at, value = stack.pop()
+            if isinstance(value, dict):
+                stack += [((*at, key), part) for key, part in value.items()]
+            elif isinstance(value, list):
+                stack += [((*at, i), part) for i, part in enumerate(value)]
+            elif isinstance(value, str):
+                found.append((at, value))
+        return found
+
     def where(self, location: Location) -> str:
         """`file:line` of the deepest part of `location` that the file has."""
         known = location
