@@ -447,3 +447,37 @@ def test_equal_designs_agree_on_a_balanced_panel(panel):
     change = after - before
     expected = change[:6].mean() - change[6:].mean()
     assert estimators.fit("twoway", panel()).headline["estimate"] == pytest.approx(expected, rel=1e-10)
+
+
+def test_a_wave_in_one_cluster_is_not_judged_by_the_variation_inside_it(panel):
+    """Two waves of one region each: within a region deviations add up to nought, so errors would be far too small."""
+    regions = ["N"] * 3 + ["S"] * 3 + [f"R{i}" for i in range(6)]
+    table = rollout().assign(region=regions)
+    table.loc[3:5, "joined"] = "2018-10"
+    with pytest.raises(DesignError, match="single unit or cluster"):
+        estimators.fit("group_time", panel(rows(), table, cluster="region"))
+
+
+def test_a_comparison_in_one_cluster_is_refused_however_it_was_chosen(panel):
+    table = rollout().assign(region=[f"R{i}" for i in range(6)] + ["C"] * 6)
+    chosen = list(table.loc[6:, "unit"])
+    for comparison in ("never_joined", "not_yet_joined", chosen):
+        with pytest.raises(DesignError):
+            estimators.fit("group_time", panel(rows(), table, cluster="region", comparison=comparison))
+
+
+def test_a_staggered_two_way_figure_is_never_called_an_effect(panel):
+    table = rollout()
+    table.loc[3:5, "joined"] = "2018-10"
+    allowed = {"twoway": {"allow_staggered": True}, "event_study": {"allow_staggered": True}}
+    for design in allowed:
+        shown = estimators.fit(design, panel(rows(), table, model=allowed))
+        assert shown.comparison_only
+        assert "not an effect" in shown.headline["term"]
+        assert "ATT" not in shown.estimand
+
+
+def test_seasonal_terms_that_the_analysed_periods_cannot_tell_apart_are_refused(panel):
+    summers = [{"from": f"{p.year}-04", "to": f"{p.year}-12", "why": "closed"} for p in PERIODS[::12]]
+    with pytest.raises(DesignError, match="cannot tell the seasonal terms|slope change needs"):
+        estimators.fit("its", panel(rows(), rollout(), exclude=summers))

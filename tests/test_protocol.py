@@ -17,6 +17,7 @@ from evalkit import periods
 from evalkit.errors import StudyError
 from evalkit.study import Protocol, load
 from evalkit.study.study import missing_files
+from evalkit.study.template import template
 
 HOME = Path(__file__).parents[1] / "data" / "collaboratives"
 COMMITTED = sorted(HOME.glob("*.yml"))
@@ -492,3 +493,13 @@ def test_a_slip_of_the_finger_never_raises_anything_else(tmp_path, at, slip):
     path = tmp_path / "case.yml"
     path.write_text(GOOD[:at] + slip + GOOD[at + 1 :], encoding="utf-8")
     loads_or_refuses(path)
+
+
+def test_an_answer_that_is_still_to_be_filled_in_is_named(tmp_path):
+    path = tmp_path / "mine.yml"
+    path.write_text(template("mine"), encoding="utf-8")
+    with pytest.raises(StudyError) as refused:
+        load(path)
+    said = str(refused.value)
+    for part in ("title", "question", "source.path", "outcomes[1].numerator", "rollout.path"):
+        assert f"`{part}` is still to be filled in" in said

@@ -243,3 +243,43 @@ def test_the_committed_notebooks_carry_their_results():
     stored = nbformat.read(ROOT / "notebooks" / "findings.ipynb", as_version=4)
     (finding,) = payloads(stored, "finding")
     assert finding["strength"] in {"none", "weak", "moderate"}
+
+
+def test_a_study_named_by_slug_and_by_path_runs_once(capsys, workspace):
+    code, out, _ = run(capsys, "uec", workspace / "data" / "collaboratives" / "uec.yml")
+    assert code == 0
+    assert out.count("uec: done") == 1
+
+
+def test_two_studies_of_one_name_do_not_share_a_folder(capsys, workspace, tmp_path):
+    twin = tmp_path / "twin"
+    twin.mkdir()
+    text = (workspace / "data" / "collaboratives" / "uec.yml").read_text(encoding="utf-8")
+    (twin / "uec.yml").write_text(text.replace("../demo/", f"{workspace}/data/demo/"), encoding="utf-8")
+    code, out, err = run(capsys, "uec", twin / "uec.yml")
+    assert code == 1
+    assert "uec: done" in out
+    assert "another study of this run writes the report 'uec' too" in err
+
+
+def test_a_foreign_manifest_beside_the_reports_is_left_alone(capsys, workspace):
+    foreign = workspace / "reports" / "webapp"
+    foreign.mkdir(parents=True)
+    (foreign / "manifest.json").write_text('{"name": "web app"}', encoding="utf-8")
+    code, _, _ = run(capsys, "uec")
+    assert code == 0
+    assert "webapp" not in (workspace / "reports" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_report_that_cannot_be_written_is_one_line_and_leaves_no_workspace(capsys, workspace, monkeypatch):
+    from evalkit.report import run as runner
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runner, "manifest", full)
+    code, out, err = run(capsys, "uec")
+    assert code == 1
+    assert "uec: the report could not be written (OSError: [Errno 28] No space left on device)" in err
+    assert "index" in out
+    assert [p.name for p in (workspace / "reports").iterdir()] == ["index.html"]
