@@ -25,8 +25,8 @@ def check(estimate: Estimate | Refusal, outcome: Outcome) -> Check:
     better = head["high"] < 0 if outcome.better == "lower" else head["low"] > 0
     value = float(head["estimate"])
     if worse:
-        return Check(NAME, question, "concern", f"It got worse: {facts}", value)
+        return Check(NAME, question, "concern", f"{outcome.title} got worse: {facts}", value)
     if better:
-        return Check(NAME, question, "reassuring", f"It got better: {facts}", value)
-    reading = f"The data allow no strong conclusion, and a worsening within this interval is not ruled out: {facts}"
+        return Check(NAME, question, "reassuring", f"{outcome.title} got better: {facts}", value)
+    reading = f"{outcome.title}: no strong conclusion, and a worsening within this interval is not ruled out: {facts}"
     return Check(NAME, question, "inconclusive", reading, value)
