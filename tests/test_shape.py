@@ -107,7 +107,8 @@ def test_only_the_study_compares_a_period_with_a_joining_date():
 
 
 def test_no_file_names_a_machine_or_a_package_index():
-    banned = re.compile(r"(pypi\.org|files\.pythonhosted|index-url\s*=|/root/|/home/[a-z]+/|/work/)")
+    home = "/" + "home" + "/[a-z]+/|/Users/[A-Za-z]+/|[A-Z]:\\\\Users"
+    banned = re.compile(rf"(https?://[^ \"]*/simple|https?://[^ \"]*\.(whl|tar\.gz)|(extra-)?index-url\s*=|{home})")
     kept = [p for p in ROOT.rglob("*") if p.suffix in {".py", ".md", ".yml", ".toml", ".lock", ".ipynb", ".cfg"}]
     skipped = {".venv", ".git", "reports", "reference"}
     found = [p for p in kept if not skipped & set(p.relative_to(ROOT).parts) and p != Path(__file__)]
