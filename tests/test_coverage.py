@@ -111,4 +111,4 @@ def test_intervals_hold_the_truth_in_a_long_simulation(template):
     assert within(coverage(found), 400).all(), coverage(found)
     assert unbiased(found)
     assert not within(coverage(found, width=0.75), 400).any()
-    assert not within(coverage(found, width=1.5), 400).any()
+    assert not within(coverage(found, width=2.0), 400).any()
