@@ -21,6 +21,8 @@ from evalkit import inference
 from evalkit.errors import DesignError
 from evalkit.panel import Panel
 
+ASSUMPTION = "Without joining, the joined units would have changed as the comparison units did."
+
 
 @dataclass(frozen=True, eq=False)
 class TwoWay:
@@ -64,6 +66,16 @@ def regress(panel: Panel, rows: pd.DataFrame, X: pd.DataFrame) -> TwoWay:
             "nobody is left to compare with in some period: add comparison units or use a shorter window",
         ) from error
     return TwoWay(result.params.to_numpy(), factor * result.cov.to_numpy(), clusters - 1, clusters)
+
+
+def counts(panel: Panel, rows: pd.DataFrame, result: TwoWay) -> dict[str, int]:
+    """What went in, by name."""
+    return {
+        "joined units": len(panel.joined),
+        "comparison units": len(panel.never),
+        "unit-periods": len(rows),
+        "clusters": result.clusters,
+    }
 
 
 def require_comparison(panel: Panel, design: str, *, allow_staggered: bool) -> list[str]:

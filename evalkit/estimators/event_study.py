@@ -23,7 +23,7 @@ from evalkit import inference, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate
 from evalkit.estimators._common import exposure, identity, size
-from evalkit.estimators._twoway import TwoWay, regress, require_comparison
+from evalkit.estimators._twoway import ASSUMPTION, TwoWay, counts, regress, require_comparison
 from evalkit.panel import Panel
 
 TITLE = "Event study, two-way fixed effects"
@@ -48,14 +48,9 @@ def fit(panel: Panel) -> Estimate:
     return Estimate(
         **identity(panel, "event_study", TITLE),  # type: ignore[arg-type]
         estimand=f"{_name(warnings)}, mean over the analysed periods since joining",
-        assumption="Without joining, the joined units would have changed as the comparison units did.",
+        assumption=ASSUMPTION,
         terms=pd.DataFrame(terms),
-        counts={
-            "joined units": len(panel.joined),
-            "comparison units": len(panel.never),
-            "unit-periods": len(rows),
-            "clusters": result.clusters,
-        },
+        counts=counts(panel, rows, result),
         method=(
             f"Two-way fixed effects with one term for each {panel.study.frequency} since joining, reference "
             f"{int(reference)}, standard errors clustered on {result.clusters} clusters, Student t on "

@@ -19,7 +19,7 @@ import pandas as pd
 from evalkit import inference
 from evalkit.estimate import Estimate
 from evalkit.estimators._common import exposure, identity, size
-from evalkit.estimators._twoway import regress, require_comparison
+from evalkit.estimators._twoway import ASSUMPTION, counts, regress, require_comparison
 from evalkit.panel import Panel
 
 TITLE = "Two-way fixed effects"
@@ -38,14 +38,9 @@ def fit(panel: Panel) -> Estimate:
     return Estimate(
         **identity(panel, "twoway", TITLE),  # type: ignore[arg-type]
         estimand=name,
-        assumption="Without joining, the joined units would have changed as the comparison units did.",
+        assumption=ASSUMPTION,
         terms=pd.DataFrame([term]),
-        counts={
-            "joined units": len(panel.joined),
-            "comparison units": len(panel.never),
-            "unit-periods": len(rows),
-            "clusters": result.clusters,
-        },
+        counts=counts(panel, rows, result),
         method=(
             f"Two-way fixed effects (unit and {panel.study.frequency}), standard errors clustered on "
             f"{result.clusters} clusters, Student t on {result.df} degrees of freedom."
