@@ -107,7 +107,8 @@ def waves(panel: Panel) -> Shown:
         mean = panel.rows.loc[panel.rows["cohort"].isna() & panel.rows["phase"].eq("pre"), "value"].mean()
         rows.append(["Never joined", "", str(len(panel.never)), "", "", numbers.number(mean, 1)])
     noun = periods.noun(panel.study.frequency, 2).capitalize()
-    header = ["Wave", "Joined", "Units", f"{noun} before", f"{noun} after", "Mean before"]
+    unit = "per cent" if panel.outcome.kind == "proportion" else panel.outcome.unit
+    header = ["Wave", "Joined", "Units", f"{noun} before", f"{noun} after", f"Mean before ({unit})"]
     caption = f"{panel.study.protocol.title}: waves ({panel.outcome.title})"
     return _shown(header, rows, caption, [False, False, True, True, True, True])
 
