@@ -1,0 +1,1 @@
+"""Interrupted time series, part by part: series, design columns, engines, reported quantities."""
