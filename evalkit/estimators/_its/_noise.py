@@ -1,0 +1,73 @@
+"""Is the series an autoregression seen through noise? A guard on AR(1) intervals.
+
+When a slowly moving course is measured with error, AR(1) sees mostly the error, takes the series for
+nearly independent and gives intervals that are too narrow. Beside AR(1), the correlation
+
+    R = (1 - share) rho^|t_i - t_j| + share I
+
+is therefore fitted by REML over a fixed grid of rho and share. Where the best of these fits better than AR(1) by a
+deviance of `FULL` or more, the variance of a contrast is the larger of the two, at most `CAP` times that of
+AR(1); where it fits no better, AR(1) stands; in between it moves in proportion. Coefficients and degrees of
+freedom stay those of AR(1). The grid and the rule were fixed by simulation (docs/decisions.md).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+PERSISTENCE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+SHARES = (0.3, 0.5, 0.7, 0.85)
+FULL = 1.0
+CAP = 3.0
+
+
+class Guard(NamedTuple):
+    """For each series: how far the noise model is believed, shape (s,), and its bread and sigma^2 in one, (s, k, k)."""
+
+    belief: np.ndarray
+    covariance: np.ndarray
+
+    def widen(self, variance: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The guarded variance of contrasts; variance shape (s,), weights shape (s, k)."""
+        other = np.einsum("sk,skl,sl->s", weights, self.covariance, weights)
+        larger = np.clip(other, variance, CAP * variance)
+        return variance + self.belief * (larger - variance)
+
+
+@lru_cache(maxsize=64)
+def _whiteners(t: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Inverse Cholesky factors of every candidate, shape (m, n, n), and log|R|, shape (m,)."""
+    distance = np.abs(np.subtract.outer(t, t)).astype(float)
+    own = np.eye(len(t))
+    R = np.stack([(1 - share) * rho**distance + share * own for rho in PERSISTENCE for share in SHARES])
+    factor = np.linalg.cholesky(R)
+    return np.linalg.inv(factor), 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(1)
+
+
+def guard(basis: np.ndarray, series: np.ndarray, t: np.ndarray, deviance: np.ndarray) -> Guard:
+    """Weigh the noise models against AR(1).
+
+    basis     orthonormal columns, shape (n, k), or one for each series, shape (s, n, k)
+    series    residuals of least squares on them, shape (s, n)
+    t         calendar positions, shape (n,)
+    deviance  (n-k) log S + log|R| + log|X'R^-1 X| of AR(1) at its best rho, shape (s,)
+    """
+    whiteners, log_determinants = _whiteners(tuple(int(i) for i in t))
+    if basis.ndim == 3:
+        parts = [guard(X, e[None], t, d[None]) for X, e, d in zip(basis, series, deviance, strict=True)]
+        return Guard(np.concatenate([p.belief for p in parts]), np.concatenate([p.covariance for p in parts]))
+    n, k = basis.shape
+    X, Y = whiteners @ basis, whiteners @ series.T  # (m, n, k), (m, n, s)
+    turned = np.swapaxes(X, 1, 2)
+    XX = turned @ X
+    bread = np.linalg.inv(XX)
+    XY = turned @ Y
+    S = (Y * Y).sum(1) - (XY * (bread @ XY)).sum(1)  # (m, s)
+    value = (n - k) * np.log(S) + (log_determinants + np.linalg.slogdet(XX)[1])[:, None]
+    best = value.argmin(axis=0)
+    every = np.arange(len(series))
+    covariance = (S[best, every] / (n - k))[:, None, None] * bread[best]
+    return Guard(np.clip((deviance - value[best, every]) / FULL, 0.0, 1.0), covariance)

@@ -1,0 +1,256 @@
+"""Segmented regression with first-order autoregressive errors: REML and bounded Kenward-Roger inference.
+
+    y = X beta + u,   cov(u_i, u_j) = sigma^2 rho^|t_i - t_j|,   -0.9 <= rho <= 0.98
+
+t are calendar positions, so a gap of d periods weakens the correlation to rho^d and nothing is closed
+up. sigma^2 is profiled out and rho minimises twice the negative restricted log-likelihood,
+
+    l(rho) = (n-k) log S(rho) + log|R(rho)| + log|X'R(rho)^-1 X|,
+
+S(rho) being the generalised sum of squared residuals (Patterson and Thompson 1971, Biometrika 58:545).
+Every cross-product with R^-1 is a sum over neighbouring pairs,
+
+    Z'R^-1 Z = z_1 z_1' + sum_i (z_i - a_i z_{i-1})(z_i - a_i z_{i-1})' / (1 - a_i^2),   a_i = rho^(t_i - t_{i-1}),
+
+so pairs at the same distance are added up once, and each value of rho then costs k x k arithmetic,
+whatever n, for thousands of series at a time.
+
+Inference on a contrast c'beta is that of Kenward and Roger (1997, Biometrics 53:983, eqs 3 and 5-9) with the
+parameters (sigma^2, rho), bounded: the adjusted variance is kept within a factor CAP of the model's, and
+the degrees of freedom at LEAST_DF or more. For one contrast their degrees of freedom are 2 v^2 / (g'Wg), v the model
+variance, g its gradient in (sigma^2, rho), W the inverse of the expected information.
+
+Shapes: s series of n periods with k columns; arrays of a single series have s = 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from evalkit.errors import DesignError
+from evalkit.estimators._its._noise import Guard, guard
+from evalkit.estimators._its._pairs import Pairs, information, whiten, whitened_curvature
+from evalkit.estimators._its.fit import Fit
+from evalkit.inference import ROUNDING
+
+LOWEST, HIGHEST = -0.9, 0.98
+CAP = 1.3
+LEAST_DF = 3.0
+GRID = np.concatenate([np.linspace(LOWEST, 0.6, 26), np.linspace(0.64, HIGHEST, 15)])
+STEPS = 60  # refinement ends far earlier; false position with halving at least halves the bracket every other step
+CLOSE = 1e-10
+SHARED = 2  # axes of a design that all series share
+FINE = np.linspace(LOWEST, HIGHEST, 377)  # steps of 0.005, for the interval of rho
+
+
+@dataclass(frozen=True, eq=False)
+class Many:
+    """Fits of many series, each with its own rho.
+
+    beta         shape (s, k)
+    rho, sigma2  shape (s,)
+    bread        (X'R^-1 X)^-1, shape (s, k, k)
+    slope        d/drho of X'R^-1 X, shape (s, k, k)
+    adjustment   Kenward-Roger's sum over parameters, in units of 1/sigma^2, shape (s, k, k)
+    spread       W in units of (sigma^4, sigma^2, 1), shape (s, 2, 2)
+    guard        how far a noise model widens the variance, None where it is not asked
+    """
+
+    beta: np.ndarray
+    rho: np.ndarray
+    sigma2: np.ndarray
+    bread: np.ndarray
+    slope: np.ndarray
+    adjustment: np.ndarray
+    spread: np.ndarray
+    guard: Guard | None = None
+
+    def contrast(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """c'beta, standard errors and degrees of freedom, each shape (s,); weights shape (k,) or (s, k)."""
+        c = np.broadcast_to(weights, self.beta.shape)
+        reach = np.einsum("skl,sl->sk", self.bread, c)
+        unit = np.einsum("sk,sk->s", c, reach)  # c'(X'R^-1 X)^-1 c
+        extra = 2 * np.einsum("sk,skl,sl->s", reach, self.adjustment, reach)
+        adjusted = np.clip(unit + extra, unit / CAP, CAP * unit)
+        gradient = np.stack([unit, -np.einsum("sk,skl,sl->s", reach, self.slope, reach)], axis=-1)
+        noise = np.einsum("si,sij,sj->s", gradient, self.spread, gradient)
+        df = np.maximum(LEAST_DF, 2 * unit**2 / noise)
+        variance = self.sigma2 * adjusted
+        if self.guard is not None:
+            variance = self.guard.widen(variance, c)
+        return np.einsum("sk,sk->s", c, self.beta), np.sqrt(variance), df
+
+
+@dataclass(frozen=True, eq=False)
+class Reml(Fit):
+    """One series; its contrasts carry their own bounded Kenward-Roger errors and degrees of freedom."""
+
+    many: Many | None = None
+
+    def contrast(self, weights: np.ndarray) -> tuple[float, float, float]:
+        """c'beta, its standard error, and its degrees of freedom; weights shape (k,)."""
+        assert self.many is not None
+        value, error, df = self.many.contrast(weights)
+        return float(value[0]), float(error[0]), float(df[0])
+
+
+class Turn(NamedTuple):
+    """From the orthonormal basis and unit size back to the columns of X and the outcome's own size.
+
+    along  coefficients of least squares on the basis, shape (s, k)
+    size   norm of its residuals, shape (s,)
+    back   inverse of the triangular factor of X, shape (k, k) or (s, k, k)
+    unit   those residuals over their norm, shape (s, n)
+    """
+
+    along: np.ndarray
+    size: np.ndarray
+    back: np.ndarray
+    unit: np.ndarray
+
+
+def fit_many(X: np.ndarray, Y: np.ndarray, t: np.ndarray, *, guarded: bool = True) -> Many:
+    """Fit every series.
+
+    X  the design, shape (n, k), or one for each series, shape (s, n, k); full column rank, n > k + 1
+    Y  the series, shape (s, n)
+    t  calendar positions, integers, strictly increasing, shape (n,)
+    guarded  whether intervals widen where noise around a slow course fits better than AR(1) (module `_noise`)
+
+    Raises DesignError when n <= k + 1 or a series lies exactly on its fitted course.
+    """
+    pairs, turn = _prepare(X, Y, t)
+    left = pairs.n - X.shape[-1]
+    rho = _minimise(pairs, len(Y), left)
+    weighed = guard(pairs.basis, turn.unit, t, pairs.objective(rho, left)) if guarded else None
+    return _assemble(pairs, rho, turn, weighed)
+
+
+def _prepare(X: np.ndarray, Y: np.ndarray, t: np.ndarray) -> tuple[Pairs, Turn]:
+    """Least squares on an orthonormal basis, so that rounding stays small whatever the columns' units."""
+    n, k = X.shape[-2:]
+    if n <= k + 1:
+        raise DesignError(f"{k} terms and only {n} periods", fix="use fewer terms or more periods")
+    basis, triangle = np.linalg.qr(X)
+    shared = basis.ndim == SHARED
+    along = Y @ basis if shared else np.einsum("snk,sn->sk", basis, Y)
+    residual = Y - (along @ basis.T if shared else np.einsum("snk,sk->sn", basis, along))
+    size = np.sqrt(np.einsum("sn,sn->s", residual, residual))
+    if (size <= ROUNDING * np.sqrt(np.einsum("sn,sn->s", Y, Y))).any():
+        raise DesignError("the series does not vary around its fitted course", fix="check the outcome")
+    unit = residual / size[:, None]
+    return Pairs.of(basis, unit, t), Turn(along, size, np.linalg.inv(triangle), unit)
+
+
+def fit(X: np.ndarray, y: np.ndarray, t: np.ndarray, *, guarded: bool = True) -> Reml:
+    """Fit one series; X shape (n, k), y shape (n,), t shape (n,). Raises DesignError as `fit_many` does."""
+    return single(fit_many(X, y[None], t, guarded=guarded), X, y, t)
+
+
+def single(many: Many, X: np.ndarray, y: np.ndarray, t: np.ndarray) -> Reml:
+    """The one series of `many` as a fit with its own diagnostics."""
+    rho, sigma = float(many.rho[0]), float(np.sqrt(many.sigma2[0]))
+    residual = (y - X @ many.beta[0])[None, :, None]
+    belief = 0.0 if many.guard is None else float(many.guard.belief[0])
+    return Reml(
+        beta=many.beta[0],
+        covariance=sigma**2 * many.bread[0],
+        df=float(len(y) - X.shape[1]),
+        innovations=whiten(residual, many.rho, t)[0, :, 0] / sigma,
+        method="AR(1) errors by restricted maximum likelihood, with bounded Kenward-Roger inference",
+        diagnostics={"rho": rho, "sigma": sigma, "noise_belief": belief},
+        warnings=_bound_warning(rho),
+        many=many,
+    )
+
+
+def rho_interval(X: np.ndarray, y: np.ndarray, t: np.ndarray, level: float) -> tuple[float, float]:
+    """Profile-likelihood interval of rho, inside its bounds.
+
+    All rho at which l(rho) - min l stays within the `level` quantile of chi-squared on one degree of freedom,
+    found on steps of 0.005 and interpolated. X shape (n, k), y shape (n,), t shape (n,).
+    """
+    pairs, _ = _prepare(X, y[None], t)
+    values = pairs.objective(FINE[:, None], len(y) - X.shape[1])[:, 0]
+    above = values - values.min() - float(stats.chi2.ppf(level, 1))
+    inside = np.flatnonzero(above <= 0)
+    return _crossing(above, int(inside[0]), -1), _crossing(above, int(inside[-1]), 1)
+
+
+def _crossing(above: np.ndarray, end: int, step: int) -> float:
+    """Where the deviance crosses the limit beyond the last step inside it; the bound itself if it never does."""
+    if not 0 <= end + step < len(FINE):
+        return float(FINE[end])
+    share = above[end] / (above[end] - above[end + step])
+    return float(FINE[end] + share * (FINE[end + step] - FINE[end]))
+
+
+def _bound_warning(rho: float) -> tuple[str, ...]:
+    if rho >= HIGHEST - CLOSE:
+        return (
+            f"Autocorrelation reached the upper bound of {HIGHEST}: the series is close to a random walk, so how "
+            "its earlier course would have carried on is doubtful, and no interval here can be relied on.",
+        )
+    if rho <= LOWEST + CLOSE:
+        return (
+            f"Autocorrelation reached the lower bound of {LOWEST}: successive periods alternate; check the data.",
+        )
+    return ()
+
+
+def _minimise(pairs: Pairs, series: int, left: int) -> np.ndarray:
+    """rho of each series, shape (s,): the best cell of the grid, then false position on the score."""
+    values = pairs.objective(np.repeat(GRID[:, None], series, axis=1), left)
+    best = values.argmin(axis=0)
+    low, high = GRID[np.maximum(best - 1, 0)], GRID[np.minimum(best + 1, len(GRID) - 1)]
+    below, above = pairs.score(low, left), pairs.score(high, left)
+    at_low, at_high = below >= 0, above <= 0  # rising from the left end, or falling to the right one
+    rho = np.where(at_low, low, np.where(at_high, high, (low + high) / 2))
+    going = ~(at_low | at_high)
+    side = np.zeros(series)
+    for _ in range(STEPS):
+        if not going.any():
+            break
+        guess = high - above * (high - low) / np.where(going, above - below, 1.0)
+        rho = np.where(going, guess, rho)
+        value = pairs.score(rho, left)
+        right = value > 0
+        # halve the score at an end that stays put twice (Illinois rule), lest convergence be one-sided
+        below = np.where(right, np.where(side == 1, below / 2, below), value)
+        above = np.where(right, value, np.where(side == -1, above / 2, above))
+        high, low = np.where(right, rho, high), np.where(right, low, rho)
+        side = np.where(right, 1, -1)
+        going &= (high - low > CLOSE) & (np.abs(value) > CLOSE)
+    return np.clip(rho, LOWEST, HIGHEST)
+
+
+def _assemble(pairs: Pairs, rho: np.ndarray, turn: Turn, weighed: Guard | None) -> Many:
+    """Coefficients and everything that a contrast needs, for the columns of X."""
+    along, size, back, _ = turn
+    n, k = pairs.n, along.shape[1]
+    (XX, Xe, ee), (slope, _, _), (bend, _, _) = pairs.at(rho, 2)
+    bread = np.linalg.inv(XX)
+    step = np.einsum("skl,sl->sk", bread, Xe)
+    sigma2 = (ee - np.einsum("sk,sk->s", Xe, step)) / (n - k) * size**2
+    curvature = whitened_curvature(pairs, rho)
+    spread = np.linalg.inv(information(pairs, rho, bread, slope, curvature))
+    adjustment = spread[:, 1, 1, None, None] * (curvature / 2 + bend / 4 - slope @ bread @ slope)
+    adjustment += spread[:, 0, 1, None, None] * slope / 2
+    forward, back_t = np.linalg.inv(back), np.swapaxes(back, -1, -2)
+    forward_t = np.swapaxes(forward, -1, -2)
+    if weighed is not None:
+        weighed = Guard(weighed.belief, back @ (size[:, None, None] ** 2 * weighed.covariance) @ back_t)
+    return Many(
+        beta=np.einsum("...kl,sl->sk", back, along + size[:, None] * step),
+        rho=rho,
+        sigma2=sigma2,
+        bread=back @ bread @ back_t,
+        slope=forward_t @ slope @ forward,
+        adjustment=forward_t @ adjustment @ forward,
+        spread=spread,
+        guard=weighed,
+    )
