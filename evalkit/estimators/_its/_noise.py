@@ -5,10 +5,11 @@ nearly independent and gives intervals that are too narrow. Beside AR(1), the co
 
     R = (1 - share) rho^|t_i - t_j| + share I
 
-is therefore fitted by REML over a fixed grid of rho and share. Where the best of these fits better than AR(1) by a
-deviance of `FULL` or more, the variance of a contrast is the larger of the two, at most `CAP` times that of
-AR(1); where it fits no better, AR(1) stands; in between it moves in proportion. Coefficients and degrees of
-freedom stay those of AR(1). The grid and the rule were fixed by simulation (docs/decisions.md).
+is therefore fitted by REML over a fixed grid of rho and share. Where the best of these fits better
+than AR(1) by a deviance of `FULL` or more, the variance of a contrast is the larger of the two, at
+most `CAP` times that of AR(1); where it is better by `LEAST` or less, AR(1) stands; in between it
+moves in proportion. Coefficients and degrees of freedom stay those of AR(1). The grid and the rule
+were fixed by simulation before any evaluation (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -18,14 +19,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evalkit.estimators._its._pairs import SHARED
+
 PERSISTENCE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 SHARES = (0.3, 0.5, 0.7, 0.85)
-FULL = 1.0
+LEAST, FULL = 0.1, 1.0
 CAP = 3.0
 
 
 class Guard(NamedTuple):
-    """For each series: how far the noise model is believed, shape (s,), and its bread and sigma^2 in one, (s, k, k)."""
+    """What the noise models say of each series.
+
+    belief      how far they are believed, 0 to 1, shape (s,)
+    covariance  of the coefficients under the best of them, shape (s, k, k)
+    """
 
     belief: np.ndarray
     covariance: np.ndarray
@@ -56,7 +63,7 @@ def guard(basis: np.ndarray, series: np.ndarray, t: np.ndarray, deviance: np.nda
     deviance  (n-k) log S + log|R| + log|X'R^-1 X| of AR(1) at its best rho, shape (s,)
     """
     whiteners, log_determinants = _whiteners(tuple(int(i) for i in t))
-    if basis.ndim == 3:
+    if basis.ndim > SHARED:
         parts = [guard(X, e[None], t, d[None]) for X, e, d in zip(basis, series, deviance, strict=True)]
         return Guard(np.concatenate([p.belief for p in parts]), np.concatenate([p.covariance for p in parts]))
     n, k = basis.shape
@@ -70,4 +77,4 @@ def guard(basis: np.ndarray, series: np.ndarray, t: np.ndarray, deviance: np.nda
     best = value.argmin(axis=0)
     every = np.arange(len(series))
     covariance = (S[best, every] / (n - k))[:, None, None] * bread[best]
-    return Guard(np.clip((deviance - value[best, every]) / FULL, 0.0, 1.0), covariance)
+    return Guard(np.clip((deviance - value[best, every] - LEAST) / (FULL - LEAST), 0.0, 1.0), covariance)

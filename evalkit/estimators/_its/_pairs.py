@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SHARED = 2  # axes of a design that all series share
 Product = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -41,7 +42,7 @@ class Pairs:
     def of(cls, basis: np.ndarray, series: np.ndarray, t: np.ndarray) -> Pairs:
         """Add up; basis (n, k) or (s, n, k), series (s, n), t (n,)."""
         gaps, which = np.unique(np.diff(t), return_inverse=True)
-        X = basis if basis.ndim == 3 else basis[None]
+        X = basis if basis.ndim > SHARED else basis[None]
         groups = [np.flatnonzero(which == g) + 1 for g in range(len(gaps))]
         XX = _block(X, groups, _squares)
         rest = _block(
@@ -63,7 +64,7 @@ class Pairs:
         out = []
         for order, weights in enumerate(_weights(rho, self.gaps, orders)):
             flat = [_combine(block, weights, order) for block in self.blocks]
-            XX, rest = flat if len(flat) == 2 else (flat[0][..., : k * k], flat[0][..., k * k :])
+            XX, rest = flat if len(flat) > 1 else (flat[0][..., : k * k], flat[0][..., k * k :])
             out.append((XX.reshape(*XX.shape[:-1], k, k), rest[..., :k], rest[..., k]))
         return out
 
@@ -172,7 +173,7 @@ def whitened_curvature(pairs: Pairs, rho: np.ndarray) -> np.ndarray:
     It equals B'B with B = L R (dR^-1/drho) X up to sign, and, D being dL/drho, B = D X + L'^-1 D' L X; the
     triangular system has two diagonals and is solved from the last period back.
     """
-    X = pairs.basis if pairs.basis.ndim == 3 else np.broadcast_to(pairs.basis, (len(rho), *pairs.basis.shape))
+    X = pairs.basis if pairs.basis.ndim > SHARED else np.broadcast_to(pairs.basis, (len(rho), *pairs.basis.shape))
     a, first, s = _neighbours(rho, pairs.t)
     a, first, s = a[..., None], first[..., None], s[..., None]
     U = whiten(X, rho, pairs.t)

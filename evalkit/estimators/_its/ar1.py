@@ -25,7 +25,7 @@ Shapes: s series of n periods with k columns; arrays of a single series have s =
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +33,7 @@ from scipy import stats
 
 from evalkit.errors import DesignError
 from evalkit.estimators._its._noise import Guard, guard
-from evalkit.estimators._its._pairs import Pairs, information, whiten, whitened_curvature
+from evalkit.estimators._its._pairs import SHARED, Pairs, information, whiten, whitened_curvature
 from evalkit.estimators._its.fit import Fit
 from evalkit.inference import ROUNDING
 
@@ -43,7 +43,6 @@ LEAST_DF = 3.0
 GRID = np.concatenate([np.linspace(LOWEST, 0.6, 26), np.linspace(0.64, HIGHEST, 15)])
 STEPS = 60  # refinement ends far earlier; false position with halving at least halves the bracket every other step
 CLOSE = 1e-10
-SHARED = 2  # axes of a design that all series share
 FINE = np.linspace(LOWEST, HIGHEST, 377)  # steps of 0.005, for the interval of rho
 
 
@@ -89,11 +88,10 @@ class Many:
 class Reml(Fit):
     """One series; its contrasts carry their own bounded Kenward-Roger errors and degrees of freedom."""
 
-    many: Many | None = None
+    many: Many = field(kw_only=True)
 
     def contrast(self, weights: np.ndarray) -> tuple[float, float, float]:
         """c'beta, its standard error, and its degrees of freedom; weights shape (k,)."""
-        assert self.many is not None
         value, error, df = self.many.contrast(weights)
         return float(value[0]), float(error[0]), float(df[0])
 
@@ -128,6 +126,15 @@ def fit_many(X: np.ndarray, Y: np.ndarray, t: np.ndarray, *, guarded: bool = Tru
     rho = _minimise(pairs, len(Y), left)
     weighed = guard(pairs.basis, turn.unit, t, pairs.objective(rho, left)) if guarded else None
     return _assemble(pairs, rho, turn, weighed)
+
+
+def coefficients(X: np.ndarray, Y: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """The coefficients of `fit_many` alone, shape (s, k): what a step of reweighting needs."""
+    pairs, turn = _prepare(X, Y, t)
+    [(XX, Xe, _)] = pairs.at(_minimise(pairs, len(Y), pairs.n - X.shape[-1]), 0)
+    step = np.linalg.solve(XX, Xe[..., None])[..., 0]
+    found: np.ndarray = (turn.back @ (turn.along + turn.size[:, None] * step)[..., None])[..., 0]
+    return found
 
 
 def _prepare(X: np.ndarray, Y: np.ndarray, t: np.ndarray) -> tuple[Pairs, Turn]:
@@ -245,7 +252,7 @@ def _assemble(pairs: Pairs, rho: np.ndarray, turn: Turn, weighed: Guard | None) 
     if weighed is not None:
         weighed = Guard(weighed.belief, back @ (size[:, None, None] ** 2 * weighed.covariance) @ back_t)
     return Many(
-        beta=np.einsum("...kl,sl->sk", back, along + size[:, None] * step),
+        beta=(back @ (along + size[:, None] * step)[..., None])[..., 0],
         rho=rho,
         sigma2=sigma2,
         bread=back @ bread @ back_t,
