@@ -1,0 +1,100 @@
+"""The series that is analysed: units taken together, period by period, with its phases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import DesignError
+from evalkit.estimators._its.days import exposure_days
+from evalkit.panel import Panel
+from evalkit.study import Outcome
+
+COUNTS = ("proportion", "rate", "count")
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One outcome of some units together over the study's window.
+
+    window   every period of the study, shape (m,)
+    t        its calendar positions, shape (m,)
+    phase    `pre`, `transition`, `post` or `excluded`, shape (m,)
+    value    in the unit of report, NaN where nobody reported, shape (m,)
+    y, base  what was counted, and what it is a share or rate of (1 for a mean), shape (m,)
+    units    how many units reported, shape (m,)
+    outcome  its kind, unit and scale: value = outcome.scale * y / base
+    starts   calendar positions of the first period after each wave's transition, increasing
+    """
+
+    window: pd.PeriodIndex
+    t: np.ndarray
+    phase: np.ndarray
+    value: np.ndarray
+    y: np.ndarray
+    base: np.ndarray
+    units: np.ndarray
+    outcome: Outcome
+    starts: tuple[int, ...]
+
+    @property
+    def used(self) -> np.ndarray:
+        """The periods that are analysed: before or after, and reported; booleans, shape (m,)."""
+        return np.isin(self.phase, ("pre", "post")) & np.isfinite(self.value)
+
+    @property
+    def post(self) -> np.ndarray:
+        """The analysed periods after the start; booleans, shape (m,)."""
+        return self.used & (self.phase == "post")
+
+
+def joint_series(panel: Panel) -> Series:
+    """The joined units as one series.
+
+    A period is `pre` while no unit has joined, `excluded` where the protocol excludes it, `post` once
+    every unit is past its transition, and `transition` in between. Under `waves: each` only the
+    transitions themselves are left out: the time between two waves is then `post`.
+
+    Raises DesignError when no unit joined.
+    """
+    if panel.joined.empty:
+        raise DesignError("no unit joined, so there is no start to look at", fix="give joining dates in the rollout")
+    study, window = panel.study, panel.study.window
+    cohorts = panel.cohorts
+    phases = study.phases(
+        pd.Series(np.repeat(np.array(cohorts, object), len(window))).astype(window.dtype),
+        pd.Series(np.tile(window.to_numpy(), len(cohorts))).astype(window.dtype),
+    ).reshape(len(cohorts), len(window))
+    phase = np.where((phases == phases[0]).all(axis=0), phases[0], _between(panel, phases))
+    first = study.time(pd.PeriodIndex(cohorts)) + study.protocol.transition.periods
+    starts = tuple(int(i) for i in first) if panel.study.protocol.model.its.waves == "each" else (int(first[-1]),)
+    return _series(panel, panel.joined, phase, starts)
+
+
+def _between(panel: Panel, phases: np.ndarray) -> np.ndarray:
+    """The phase of periods in which the waves differ; shape (periods,)."""
+    if panel.study.protocol.model.its.waves == "each":
+        return np.where((phases == "transition").any(axis=0), "transition", "post")
+    return np.full(phases.shape[1], "transition")
+
+
+def control_series(panel: Panel, units: pd.Index, like: Series) -> Series:
+    """Other units, or the same units' other outcome, with the phases of the joined series."""
+    return _series(panel, units, like.phase, like.starts)
+
+
+def _series(panel: Panel, units: pd.Index, phase: np.ndarray, starts: tuple[int, ...]) -> Series:
+    study, outcome, window = panel.study, panel.outcome, panel.study.window
+    frame = panel.over(units).reindex(window)
+    reported = frame["units"].fillna(0).to_numpy(float)
+    value = frame["value"].to_numpy(float)
+    if outcome.denominator is not None:
+        y, base = frame["numerator"].to_numpy(float), frame["denominator"].to_numpy(float)
+    elif outcome.kind == "count":
+        y, base = value * reported, reported
+    else:
+        y, base = value, np.ones(len(value))
+    days = exposure_days(window, study.protocol.model.its.exposure, outcome)
+    return Series(window, study.time(window), phase, value / days, y, base * days, reported, outcome, starts)
