@@ -12,8 +12,11 @@ import pandas as pd
 from evalkit import markup, numbers, periods
 from evalkit.errors import DesignError
 
-TERMS = ["term", "estimate", "std_error", "df", "low", "high", "p_value"]
-PATH = ["period", "phase", "observed", "fitted", "counterfactual", "low", "high"]
+TERMS = ["term", "estimate", "std_error", "df", "low", "high", "p_value", "unit"]
+PATH = [
+    *("period", "phase", "observed", "fitted", "counterfactual", "low", "high"),
+    *("effect", "effect_low", "effect_high", "innovation"),
+]
 EVENTS = ["event_time", "phase", "estimate", "std_error", "df", "low", "high", "p_value", "units"]
 
 Verdict = Literal["reassuring", "inconclusive", "concern", "not applicable"]
@@ -35,15 +38,18 @@ class Estimate:
     assumption      what must hold for it to be the effect of joining, one sentence
     unit            unit of every figure in terms, path and events
     level           confidence level of every interval
-    terms           one row a reported quantity, columns `TERMS`; the first is the headline
+    terms           one row a reported quantity, columns `TERMS`; the first is the headline; `unit` is blank
+                    where it is that of the estimate, else `per cent`, `rate ratio`, `odds ratio` or `events`
     counts          what went in, by name
     method          how it was computed and on what the errors are clustered, one sentence
-    path            one row a period, columns `PATH`; low and high bound the counterfactual
+    path            one row a period, columns `PATH`; low and high bound the counterfactual; innovation is
+                    what the error model leaves unexplained, standardised
     events          one row an event time, columns `EVENTS`; empty where the design has none
     covariance      of the rows of `events`, shape (len(events), len(events))
     exposure        denominator of all joined units together, per period after joining, over the outcome's
                     scale: a change of x in every one of them is x times this in events per period; None
                     where there is none
+    diagnostics     figures on how the model fitted, by name, such as rho, rho_low, rho_high, dispersion
     anticipation    periods before joining that the design already counts as touched
     comparison_only True when the figure is shown for comparison and is not an estimate of the effect
     warnings        what the reader must know, one sentence each
@@ -65,6 +71,7 @@ class Estimate:
     events: pd.DataFrame = field(default_factory=lambda: _empty(EVENTS))
     covariance: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     exposure: float | None = None
+    diagnostics: dict[str, float] = field(default_factory=dict)
     anticipation: int = 0
     comparison_only: bool = False
     warnings: tuple[str, ...] = ()
@@ -85,8 +92,9 @@ class Estimate:
     def tidy(self) -> pd.DataFrame:
         """The terms with what they belong to, so that estimates stack."""
         keys = {"study": self.study, "outcome": self.outcome, "design": self.design}
-        kept = self.terms.assign(**keys, unit=self.unit, level=self.level, estimand=self.estimand)
-        return kept[[*keys, *TERMS, "unit", "level", "estimand"]]
+        units = self.terms["unit"].where(self.terms["unit"].ne(""), self.unit)
+        kept = self.terms.assign(**keys, unit=units, level=self.level, estimand=self.estimand)
+        return kept[[*keys, *TERMS, "level", "estimand"]]
 
     def record(self) -> dict[str, Any]:
         """The command line's contract: plain values at full precision."""
@@ -97,8 +105,9 @@ class Estimate:
             "estimand": self.estimand,
             "unit": self.unit,
             "level": self.level,
-            "terms": _records(self.terms),
+            "terms": [{**row, "unit": row["unit"] or self.unit} for row in _records(self.terms)],
             "counts": dict(self.counts),
+            "diagnostics": {name: _plain(value) for name, value in self.diagnostics.items()},
             "method": self.method,
             "warnings": list(self.warnings),
         }
@@ -121,7 +130,7 @@ class Estimate:
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
         header, rows, caption = self._table()
-        numeric = [False, *[True] * (len(header) - 1)]
+        numeric = [False, False, *[True] * (len(header) - 2)]
         notes = [self.method, *self.warnings]
         html = markup.table(header, rows, caption, numeric) + markup.notice("How this was computed", notes)
         text = "\n".join([markup.table_text(header, rows, caption), *notes])
@@ -134,11 +143,14 @@ class Estimate:
     def _table(self) -> tuple[list[str], list[list[str]], str]:
         level = numbers.per_cent(self.level)
         places = [numbers.decimals_for([error]) for error in self.terms["std_error"]]
-        header = ["Quantity", f"Estimate ({self.unit})", f"{level} interval", "Standard error", "df", "p"]
+        header = ["Quantity", "Unit", "Estimate", f"{level} interval", "Standard error", "df", "p"]
         rows = [
             [
                 row.term,
-                numbers.signed(row.estimate, decimals),
+                row.unit or self.unit,
+                numbers.number(row.estimate, decimals)
+                if row.unit.endswith("ratio")
+                else numbers.signed(row.estimate, decimals),
                 numbers.interval(row.low, row.high, decimals),
                 numbers.number(row.std_error, decimals),
                 numbers.degrees(row.df),
@@ -154,6 +166,7 @@ def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
     path = pd.DataFrame(stored["path"], columns=PATH)
     path["period"] = [periods.parse(p, frequency) for p in path["period"]]
     terms, events = pd.DataFrame(stored["terms"], columns=TERMS), pd.DataFrame(stored["events"], columns=EVENTS)
+    terms["unit"] = terms["unit"].where(terms["unit"].ne(stored["unit"]), "")
     for frame in (terms, events):
         frame["df"] = frame["df"].astype(float).fillna(math.inf)
     simple = (
@@ -167,13 +180,14 @@ def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
         "unit",
         "level",
         "counts",
+        "diagnostics",
         "method",
     )
     size = len(events)
     return Estimate(
         **{name: stored[name] for name in simple},
         terms=terms,
-        path=path.astype(dict.fromkeys(("observed", "fitted", "counterfactual", "low", "high"), float)),
+        path=path.astype(dict.fromkeys(PATH[2:], float)),
         events=events,
         covariance=np.array(stored["covariance"], float).reshape(size, size),
         exposure=stored["exposure"],

@@ -24,7 +24,8 @@ def term(
 ) -> dict[str, Any]:
     """One row of `Estimate.terms`: estimate -/+ t_{df} std_error, and the two-sided p-value.
 
-    df = inf gives the normal distribution; scale is the size of the values that went in. Raises
+    df = inf gives the normal distribution; scale is the size of the values that went in. The unit is left
+    blank, which means that of the whole estimate. Raises
     DesignError when the error is missing, infinite, or no more than rounding against the estimate and
     the values: such a quantity cannot be computed, and is never reported as certain.
     """
@@ -46,7 +47,21 @@ def term(
         "low": float(estimate - reach),
         "high": float(estimate + reach),
         "p_value": float(p_value),
+        "unit": "",
     }
+
+
+def ratio(name: str, logarithm: float, std_error: float, df: float, level: float, *, unit: str) -> dict[str, Any]:
+    """One row of `Estimate.terms` for a ratio whose logarithm was estimated.
+
+    The ratio is exp(l), its interval exp(l -/+ t_{df} s), its p-value that of l = 0, and its standard
+    error exp(l) s (delta method), which is for the reader only. With unit `per cent` the ratio is
+    given as the change 100 (exp(l) - 1). Raises DesignError as `term` does.
+    """
+    row = term(name, logarithm, std_error, df, level)
+    factor, shift = (100.0, 100.0) if unit == "per cent" else (1.0, 0.0)
+    turned = {key: factor * math.exp(row[key]) - shift for key in ("estimate", "low", "high")}
+    return {**row, **turned, "std_error": factor * math.exp(logarithm) * std_error, "unit": unit}
 
 
 def contrast(beta: np.ndarray, covariance: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

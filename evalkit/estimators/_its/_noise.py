@@ -38,8 +38,8 @@ class Guard(NamedTuple):
     covariance: np.ndarray
 
     def widen(self, variance: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """The guarded variance of contrasts; variance shape (s,), weights shape (s, k)."""
-        other = np.einsum("sk,skl,sl->s", weights, self.covariance, weights)
+        """The guarded variance of contrasts; variance shape (s,), weights shape (s, k), or s = 1 and (m, k)."""
+        other = (weights * (self.covariance @ weights[..., None])[..., 0]).sum(-1)
         larger = np.clip(other, variance, CAP * variance)
         return variance + self.belief * (larger - variance)
 

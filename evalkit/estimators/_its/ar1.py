@@ -69,19 +69,23 @@ class Many:
     guard: Guard | None = None
 
     def contrast(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """c'beta, standard errors and degrees of freedom, each shape (s,); weights shape (k,) or (s, k)."""
-        c = np.broadcast_to(weights, self.beta.shape)
-        reach = np.einsum("skl,sl->sk", self.bread, c)
-        unit = np.einsum("sk,sk->s", c, reach)  # c'(X'R^-1 X)^-1 c
-        extra = 2 * np.einsum("sk,skl,sl->s", reach, self.adjustment, reach)
-        adjusted = np.clip(unit + extra, unit / CAP, CAP * unit)
-        gradient = np.stack([unit, -np.einsum("sk,skl,sl->s", reach, self.slope, reach)], axis=-1)
-        noise = np.einsum("si,sij,sj->s", gradient, self.spread, gradient)
-        df = np.maximum(LEAST_DF, 2 * unit**2 / noise)
+        """c'beta, standard errors and degrees of freedom, each shape (s,).
+
+        weights  c, shape (k,) or (s, k); for a single series also (m, k), for m contrasts at once
+        """
+        c = np.atleast_2d(weights)
+        reach = (self.bread @ c[..., None])[..., 0]
+        unit = (c * reach).sum(-1)  # c'(X'R^-1 X)^-1 c
+        bent = (self.adjustment @ reach[..., None])[..., 0]
+        adjusted = np.clip(unit + 2 * (reach * bent).sum(-1), unit / CAP, CAP * unit)
+        tilt = -(reach * (self.slope @ reach[..., None])[..., 0]).sum(-1)
+        gradient = np.stack([unit, tilt], axis=-1)
+        noise = (gradient * (self.spread @ gradient[..., None])[..., 0]).sum(-1)
+        df = np.maximum(LEAST_DF, 2 * unit**2 / np.where(noise > 0, noise, np.inf))
         variance = self.sigma2 * adjusted
         if self.guard is not None:
             variance = self.guard.widen(variance, c)
-        return np.einsum("sk,sk->s", c, self.beta), np.sqrt(variance), df
+        return (self.beta * c).sum(-1), np.sqrt(variance), df
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +98,10 @@ class Reml(Fit):
         """c'beta, its standard error, and its degrees of freedom; weights shape (k,)."""
         value, error, df = self.many.contrast(weights)
         return float(value[0]), float(error[0]), float(df[0])
+
+    def contrasts(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """c'beta, standard errors and degrees of freedom of m contrasts; weights shape (m, k)."""
+        return self.many.contrast(weights)
 
 
 class Turn(NamedTuple):

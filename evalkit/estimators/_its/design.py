@@ -110,7 +110,7 @@ def _impact(study: Study, t: np.ndarray, first: int, impact: Impact) -> pd.DataF
         until = int(study.time(pd.PeriodIndex([impact.until]))[0])
         if not first + impact.lag <= until < t.max():
             raise DesignError(
-                f"`impact.until` ({periods.code(impact.until)}) is not between the first effect and the end of the window",
+                f"`impact.until` ({periods.code(impact.until)}) lies outside the periods with an effect",
                 study.slug,
                 "give the last period in which the intervention ran, or leave `until` out",
             )

@@ -42,6 +42,11 @@ class Fit:
         """c'beta, its standard error, and its degrees of freedom; weights shape (k,)."""
         return *contrast(self.beta, self.covariance, weights), self.df
 
+    def contrasts(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """c'beta, standard errors and degrees of freedom of m contrasts; weights shape (m, k)."""
+        values, errors, dfs = zip(*(self.contrast(row) for row in weights), strict=True)
+        return np.array(values), np.array(errors), np.array(dfs)
+
 
 def expected(link: str, predictor: np.ndarray) -> np.ndarray:
     """The expected outcome at a linear predictor: its value, exp, or 1/(1+exp(-.)); shape as given."""

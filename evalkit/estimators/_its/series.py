@@ -26,7 +26,8 @@ class Series:
     y, base  what was counted, and what it is a share or rate of (1 for a mean), shape (m,)
     units    how many units reported, shape (m,)
     outcome  its kind, unit and scale: value = outcome.scale * y / base
-    starts   calendar positions of the first period after each wave's transition, increasing
+    starts   calendar positions of the first period after each transition that counts, increasing
+    waves    how many waves joined
     """
 
     window: pd.PeriodIndex
@@ -38,6 +39,7 @@ class Series:
     units: np.ndarray
     outcome: Outcome
     starts: tuple[int, ...]
+    waves: int
 
     @property
     def used(self) -> np.ndarray:
@@ -97,4 +99,5 @@ def _series(panel: Panel, units: pd.Index, phase: np.ndarray, starts: tuple[int,
     else:
         y, base = value, np.ones(len(value))
     days = exposure_days(window, study.protocol.model.its.exposure, outcome)
-    return Series(window, study.time(window), phase, value / days, y, base * days, reported, outcome, starts)
+    t, waves = study.time(window), len(panel.cohorts)
+    return Series(window, t, phase, value / days, y, base * days, reported, outcome, starts, waves)

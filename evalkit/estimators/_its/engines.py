@@ -1,0 +1,138 @@
+"""From the protocol's choice to a fitted course: which engine, on what scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from evalkit.errors import DesignError
+from evalkit.estimators._its import ar1, arma, classical, counts, course, quasi, structural
+from evalkit.estimators._its.arima import arima
+from evalkit.estimators._its.design import SHORT, Design
+from evalkit.estimators._its.fit import Fit
+from evalkit.study.options import ItsOptions
+
+BY_KIND = {"proportion": "binomial", "rate": "poisson", "count": "poisson", "continuous": "gaussian"}
+LINKS = {"natural": "identity", "log": "log", "logit": "logit"}
+OF_COUNTS = ("ar1", "robust", "model")  # engines that follow the outcome's kind unless the protocol says otherwise
+
+
+def family(options: ItsOptions, kind: str) -> str:
+    """The distribution that is modelled, as the protocol and the outcome's kind decide."""
+    if options.family != "auto":
+        return options.family
+    if options.scale != "natural" or options.errors not in OF_COUNTS:
+        return "gaussian"
+    return BY_KIND[kind]
+
+
+def run(design: Design, options: ItsOptions, level: float) -> course.Course:
+    """Fit the design to its series by the protocol's engine.
+
+    level  of the interval of rho. Raises DesignError when the outcome cannot be put on the scale asked for, or the
+           engine cannot fit it.
+    """
+    chosen = family(options, design.series.outcome.kind)
+    if options.errors == "structural":
+        return _forecast(design, options)
+    if chosen == "gaussian":
+        y, link = on_scale(design, options.scale)
+        return course.of_regression(design, replace(_gaussian(design, y, options, level), link=link))
+    return course.of_regression(design, _counted(design, chosen, options, level))
+
+
+def on_scale(design: Design, scale: str) -> tuple[np.ndarray, str]:
+    """The analysed values on the scale of a gaussian model, shape (n,), and its link."""
+    series = design.series
+    value = series.value[series.used]
+    if scale == "natural":
+        return value, "identity"
+    share = value / series.outcome.scale
+    if share.min() <= 0 or (scale == "logit" and share.max() >= 1):
+        limits = "above 0" if scale == "log" else "between 0 and 1, both excluded"
+        raise DesignError(
+            f"`scale: {scale}` needs every value {limits}; {series.outcome.name} runs from {share.min():g} to "
+            f"{share.max():g} on that scale",
+            fix="use `scale: natural`, or the default engine, which can take none and all",
+        )
+    if scale == "logit":
+        if series.outcome.kind != "proportion":
+            raise DesignError("`scale: logit` belongs to a proportion", fix="use `scale: log` or `natural`")
+        return np.log(share / (1 - share)), "logit"
+    return np.log(share), "log"
+
+
+def _gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float) -> Fit:
+    X, t = design.analysed, design.series.t[design.series.used]
+    if len(y) < SHORT and options.errors != "ols":
+        short = f"With {len(y)} periods no autocorrelation can be estimated: ordinary least squares is used."
+        fit = classical.ols(X, y)
+        return replace(fit, warnings=(*fit.warnings, short))
+    if options.errors == "ar1":
+        found = ar1.fit(X, y, t, guarded=options.noise_guard)
+        low, high = ar1.rho_interval(X, y, t, level)
+        return replace(found, diagnostics={**found.diagnostics, "rho_low": low, "rho_high": high})
+    if options.errors == "newey_west":
+        return classical.newey_west(X, y, t, options.lags)
+    if options.errors == "prais_winsten":
+        return classical.prais_winsten(X, y, t)
+    if options.errors == "ols":
+        return classical.ols(X, y)
+    if options.errors == "arima":
+        return arima(X, y, t, (options.order[0], 0, options.order[1]))
+    return {"ar2": arma.ar2, "arma11": arma.arma11}[options.errors](X, y, t)
+
+
+def _counted(design: Design, chosen: str, options: ItsOptions, level: float) -> Fit:
+    series = design.series
+    _require_kind(design, chosen)
+    X, t = design.analysed, series.t[series.used]
+    y, base = series.y[series.used], series.base[series.used]
+    if options.errors == "ar1" and len(y) >= SHORT:
+        counted = quasi.Counted("logit" if chosen == "binomial" else "log", y[None], base[None])
+        found = quasi.fit(X, counted, t, guarded=options.noise_guard)
+        low, high = quasi.rho_interval(X, found, counted, t, level)
+        return replace(found, diagnostics={**found.diagnostics, "rho_low": low, "rho_high": high})
+    if chosen == "binomial":
+        data = counts.Counts(chosen, y, trials=base)
+    else:
+        data = counts.Counts(chosen, y, offset=np.log(base))
+    errors = {"ols": "quasi", "ar1": "quasi"}.get(options.errors, options.errors)
+    fit = counts.fit_glm(data, X, t, errors, options.lags)
+    notes = list(fit.warnings)
+    if options.errors == "ar1":
+        notes.append(f"With {len(y)} periods no autocorrelation can be estimated: independent errors are used.")
+    if options.errors == "model":
+        notes.append(
+            "Errors as the family alone would have them: they leave out what else moves a series of large counts "
+            "and can be several times too small."
+        )
+    return replace(fit, warnings=tuple(notes))
+
+
+def _require_kind(design: Design, chosen: str) -> None:
+    kind, name = design.series.outcome.kind, design.series.outcome.name
+    fits = kind == "proportion" if chosen == "binomial" else kind != "continuous"
+    if not fits:
+        raise DesignError(
+            f"family {chosen} does not go with {name}, which is a {kind} outcome",
+            fix=f"use `family: {BY_KIND[kind]}` or `auto` under `model.its`",
+        )
+
+
+def _forecast(design: Design, options: ItsOptions) -> course.Course:
+    """Fit the period before the start alone, and carry it on."""
+    series = design.series
+    y, link = on_scale(design, options.scale)
+    X, used_t, after = design.analysed, series.t[series.used], series.post[series.used]
+    kept = ~np.isin(design.X.columns, design.effect)
+    kept &= X[~after].any(axis=0)
+    dropped = X[:, ~kept & ~np.isin(design.X.columns, design.effect)]
+    if dropped.any():
+        raise DesignError(
+            "a column that acts only after the start cannot be learnt from the period before it",
+            fix="leave `interventions` and events after the start out with `errors: structural`",
+        )
+    found = structural.forecast(X[~after][:, kept], y[~after], used_t[~after], X[after][:, kept], used_t[after])
+    return course.of_forecast(design, found, y[after], link)
