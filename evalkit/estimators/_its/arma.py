@@ -34,6 +34,7 @@ CAP = 1.3  # the adjusted variance stays within this factor of the model's: beyo
 FEWEST = 3.0  # degrees of freedom never fall below this: the approximation has no variance there
 FIRST, SECOND = 1e-4, 3e-4  # steps of the first and second derivatives of R: truncation meets rounding there
 AT_BOUND = 1e-6  # this close to a bound, as a share of the range, is at it
+FLAT = 1e-3  # a slope of the log likelihood below this leaves theta a small part of its error from the peak
 SINGULAR = 1e-9  # an eigenvalue of the information this small against the largest is none
 AR2_BOUNDS = {"partial1": (-0.9, 0.98), "partial2": (-0.9, 0.98)}
 AR2_STARTS = ((0.0, 0.0), (0.5, 0.0), (0.7, 0.4), (0.5, -0.5))
@@ -130,11 +131,12 @@ def maximise(
     def descend(theta: np.ndarray) -> tuple[float, np.ndarray]:
         return _criterion(basis, e, correlation(theta), _first(correlation, theta), method)
 
-    climbs = [
-        optimize.minimize(descend, start, jac=True, method="L-BFGS-B", bounds=limits, options={"ftol": 1e-14})
-        for start in np.atleast_2d(starts)
-    ]
-    best = min(climbs, key=lambda climb: climb.fun)
+    def climb(start: np.ndarray, change: float) -> optimize.OptimizeResult:
+        options = {"ftol": change, "gtol": 1e-7}
+        return optimize.minimize(descend, start, jac=True, method="L-BFGS-B", bounds=limits, options=options)
+
+    coarse = [climb(start, 1e-6) for start in np.atleast_2d(starts)]
+    best = climb(min(coarse, key=lambda end: end.fun).x, 1e-14)
     theta, gap = best.x, AT_BOUND * (highest - lowest)
     at_bound = (theta - lowest <= gap) | (highest - theta <= gap)
     if not at_bound.any():
@@ -147,7 +149,7 @@ def maximise(
         for name, value, stuck in zip(bounds, theta, at_bound, strict=True)
         if stuck
     ]
-    if not best.success:
+    if np.abs(descend(theta)[1][~at_bound]).max(initial=0.0) > FLAT:
         warnings.append("the search for the most likely error model did not end properly")
     return theta, tuple(warnings)
 
@@ -233,7 +235,7 @@ def _over_time(t: np.ndarray, acf: Callable[[np.ndarray, int], np.ndarray]) -> C
     """R from an autocorrelation function of theta and the longest lag; t shape (n,)."""
     apart = np.abs(t[:, None] - t[None, :]).astype(int)
     longest = int(apart.max())
-    return lambda theta: acf(theta, longest)[apart]
+    return lambda theta: acf(theta, longest).take(apart)
 
 
 def _ar2_acf(theta: np.ndarray, longest: int) -> np.ndarray:
@@ -255,8 +257,8 @@ def _arma11_acf(theta: np.ndarray, longest: int) -> np.ndarray:
 def _cholesky(R: np.ndarray) -> np.ndarray:
     """The lower Cholesky factor; shape (n, n)."""
     try:
-        return linalg.cholesky(R, lower=True)
-    except linalg.LinAlgError as error:
+        return np.linalg.cholesky(R)
+    except np.linalg.LinAlgError as error:
         raise DesignError("the error model has no positive definite covariance in this calendar") from error
 
 
@@ -274,18 +276,18 @@ def _criterion(
     """
     n, k = basis.shape
     factor = _cholesky(R)
-    inverse = linalg.cho_solve((factor, True), np.eye(n))
-    across = inverse @ basis
-    inner = linalg.cholesky(basis.T @ across, lower=True)
-    half = linalg.solve_triangular(inner, across.T, lower=True)
-    G = inverse - half.T @ half
+    white = linalg.solve_triangular(factor, np.eye(n), lower=True, check_finite=False)
+    inverse = white.T @ white
+    half, inner = np.linalg.qr(white @ basis)
+    along = white.T @ half
+    G = inverse - along @ along.T
     u = G @ e
     total, size, trace = float(e @ u), n, inverse
     value = np.log(np.diag(factor)).sum()
     if method == "REML":
         size, trace = n - k, G
-        value += np.log(np.diag(inner)).sum()
-    gradient = 0.5 * (np.einsum("ij,qij->q", trace, slopes) - size * (slopes @ u @ u) / total)
+        value += np.log(np.abs(np.diag(inner))).sum()
+    gradient = 0.5 * (slopes.reshape(len(slopes), -1) @ trace.ravel() - size * (slopes @ u @ u) / total)
     return float(value + 0.5 * size * np.log(total)), gradient
 
 
