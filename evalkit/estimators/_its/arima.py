@@ -31,7 +31,8 @@ Seasonal = tuple[int, int, int, int]
 
 NEAR = 1.02  # a root of modulus below this is near the unit circle: shocks fade by less than a fiftieth a period
 FLAT = 1e-3  # a slope of the log likelihood below this leaves the estimates a small part of their error away
-CLIMB = {"method": "bfgs", "maxiter": 500, "gtol": 1e-6, "cov_type": "none", "disp": 0, "return_params": True}
+PEAK, STEPS, CUTS = 1e-7, 20, (1.0, 0.5, 0.1, 0.01)  # the slope that is a peak, most Newton steps, their lengths
+CLIMB = {"method": "lbfgs", "maxiter": 200, "factr": 1e9, "cov_type": "none", "disp": 0, "return_params": True}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,38 +78,25 @@ def arima(
     A search that did not end, and roots near the unit circle, are warned of.
     """
     require(X, y, t)
-    if order[1] not in {0, 1} or seasonal[1]:
-        raise DesignError(
-            "differences beyond the first, and seasonal ones, remove the trend or the season",
-            fix="use d = 0 or 1 and D = 0, with the trend and the season as columns",
-        )
-    level = np.ptp(X, axis=0) == 0 if order[1] else np.zeros(X.shape[1], dtype=bool)
+    level = _require_order(X, y, order, seasonal)
+    base, _ = least_squares(X, y)
+    e = y - X @ base
+    require_noise(y, e)
     kept = X[:, ~level]
     n, k = kept.shape
-    extra = order[0] + order[2] + seasonal[0] + seasonal[2]
-    if n - order[1] <= k + extra + 1:
-        raise DesignError(f"{n} periods are too few for {k} terms and {extra + 1} parameters of the errors")
-    centre = kept.mean(axis=0) if order[1] else np.zeros(k)
-    kept = kept - centre
-    if order[1]:
-        require(np.diff(kept, axis=0), np.diff(y))
-    base, _ = least_squares(np.column_stack([kept, X[:, level]]), y)
-    e = y - np.column_stack([kept, X[:, level]]) @ base
-    require_noise(y, e)
     size, scale = np.abs(kept).max(axis=0), float(np.sqrt(e @ e / (n - k)))
     model = _state_space(kept / size, e / scale, t, order, seasonal)
     best, notes = _highest(model, _starts(model, k, e, t))
     result = model.smooth(best, cov_type="none")
-    spread = _observed(model, best)
     diagnostics = dict(zip(model.param_names[k:], map(float, best[k:]), strict=True))
     diagnostics["sigma"] = scale * float(np.sqrt(result.scale))
     diagnostics["loglik"] = float(result.llf) - (n - order[1]) * float(np.log(scale))
     roots = np.abs(np.concatenate([np.atleast_1d(result.arroots), np.atleast_1d(result.maroots)]))
     if roots.min(initial=np.inf) < NEAR:
         notes.append("a root of the error model is near the unit circle, where its errors are too small")
-    beta, covariance = np.zeros(X.shape[1]), np.zeros((X.shape[1], X.shape[1]))
-    beta[~level] = base[:k] + scale * best[:k] / size
-    covariance[np.ix_(~level, ~level)] = scale**2 * spread[:k, :k] / np.outer(size, size)
+    beta, covariance = base.copy(), np.zeros((len(base), len(base)))
+    beta[~level] += scale * best[:k] / size
+    covariance[np.ix_(~level, ~level)] = scale**2 * _observed(model, best)[:k, :k] / np.outer(size, size)
     season = f" x {seasonal[:3]}{seasonal[3]}" if any(seasonal[:3]) else ""
     fit = Fit(
         beta,
@@ -119,9 +107,23 @@ def arima(
         diagnostics=diagnostics,
         warnings=tuple(notes),
     )
-    if not order[1]:
-        return fit
-    return _differenced(fit, X, y, level)
+    return _differenced(fit, X, y, level) if order[1] else fit
+
+
+def _require_order(X: np.ndarray, y: np.ndarray, order: Order, seasonal: Seasonal) -> np.ndarray:
+    """Refuse orders that the data cannot carry; the columns that differencing removes, booleans, shape (k,)."""
+    if order[1] not in {0, 1} or seasonal[1]:
+        raise DesignError(
+            "differences beyond the first, and seasonal ones, remove the trend or the season",
+            fix="use d = 0 or 1 and D = 0, with the trend and the season as columns",
+        )
+    level = np.ptp(X, axis=0) == 0 if order[1] else np.zeros(X.shape[1], dtype=bool)
+    n, k, extra = len(y), X.shape[1], order[0] + order[2] + seasonal[0] + seasonal[2]
+    if n - order[1] <= k + extra + 1:
+        raise DesignError(f"{n} periods are too few for {k} terms and {extra + 1} parameters of the errors")
+    if order[1]:
+        require(np.diff(X[:, ~level], axis=0), np.diff(y))
+    return level
 
 
 def _differenced(fit: Fit, X: np.ndarray, y: np.ndarray, level: np.ndarray) -> Differenced:
@@ -158,20 +160,52 @@ def _starts(model: Any, k: int, e: np.ndarray, t: np.ndarray) -> list[np.ndarray
 
 
 def _highest(model: Any, starts: list[np.ndarray]) -> tuple[np.ndarray, list[str]]:
-    """The parameters of the highest likelihood over all starts, and what to warn of."""
+    """The parameters of the highest likelihood over all starts, and what to warn of.
+
+    Climbs coarsely from each start, then goes to the peak of the highest by Newton's steps, which are cut
+    until the likelihood rises.
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ModelWarning)  # an end that is not a peak is judged by its slope below
-        warnings.simplefilter("ignore", RuntimeWarning)
+        for category in (ModelWarning, RuntimeWarning, UserWarning):  # an end is judged by its slope below
+            warnings.simplefilter("ignore", category)
         ends = [np.asarray(model.fit(start, **CLIMB)) for start in starts]
         best = max(ends, key=model.loglike)
-        slope = np.abs(np.asarray(model.score(best))).max()
-    return best, ["the search for the most likely error model did not end properly"] if slope > FLAT else []
+        for _ in range(STEPS):
+            slope = np.asarray(model.score(best, approx_complex_step=True))
+            information = _information(model, best)
+            if np.abs(slope).max() < PEAK or not _positive(information):
+                break
+            step, before = np.linalg.solve(information, slope), model.loglike(best)
+            cut = next((c for c in CUTS if _rises(model, best + c * step, before)), 0.0)
+            if not cut:
+                break
+            best = best + cut * step
+        slope = np.asarray(model.score(best, approx_complex_step=True))
+    ended = np.abs(slope).max() <= FLAT
+    return best, [] if ended else ["the search for the most likely error model did not end properly"]
+
+
+def _rises(model: Any, params: np.ndarray, before: float) -> bool:
+    """Whether params are stationary and invertible and the likelihood there is no lower than before."""
+    inside = np.allclose(model.transform_params(model.untransform_params(params)), params, rtol=0, atol=1e-6)
+    return bool(inside) and model.loglike(params) >= before
+
+
+def _information(model: Any, best: np.ndarray) -> np.ndarray:
+    """The observed information: minus the Hessian of the log likelihood, by complex steps."""
+    shared = model.nobs - model.ssm.loglikelihood_burn  # statsmodels divides its Hessian by this
+    return -np.asarray(model.hessian(best, method="approx", approx_complex_step=True)) * shared
+
+
+def _positive(information: np.ndarray) -> bool:
+    """Whether the information is finite and positive definite."""
+    return bool(np.isfinite(information).all()) and np.linalg.eigvalsh(information).min() > 0
 
 
 def _observed(model: Any, best: np.ndarray) -> np.ndarray:
-    """The inverse of the observed information, from the numerical Hessian of the log likelihood."""
-    information = -np.asarray(model.hessian(best, approx_complex_step=True)) * model.nobs_effective
-    if not np.isfinite(information).all() or np.linalg.eigvalsh(information).min() <= 0:
+    """The inverse of the observed information; DesignError when it has none."""
+    information = _information(model, best)
+    if not _positive(information):
         raise DesignError(
             "the likelihood of the error model is flat, so no error can be estimated",
             fix="use a simpler order, or leave out a term",
