@@ -17,6 +17,10 @@ PATH = [
     *("period", "phase", "observed", "fitted", "counterfactual", "low", "high"),
     *("effect", "effect_low", "effect_high", "innovation"),
 ]
+SITES = [
+    *("unit", "cohort", "estimate", "std_error", "df", "low", "high"),
+    *("shrunk", "shrunk_low", "shrunk_high", "rho"),
+]
 EVENTS = ["event_time", "phase", "estimate", "std_error", "df", "low", "high", "p_value", "units"]
 
 Verdict = Literal["reassuring", "inconclusive", "concern", "not applicable"]
@@ -45,6 +49,8 @@ class Estimate:
     path            one row a period, columns `PATH`; low and high bound the counterfactual; innovation is
                     what the error model leaves unexplained, standardised
     events          one row an event time, columns `EVENTS`; empty where the design has none
+    sites           one row a unit, columns `SITES`, for designs that estimate every unit; shrunk is the unit's
+                    effect drawn towards the mean of all as its error warrants
     covariance      of the rows of `events`, shape (len(events), len(events))
     exposure        denominator of all joined units together, per period after joining, over the outcome's
                     scale: a change of x in every one of them is x times this in events per period; None
@@ -69,6 +75,7 @@ class Estimate:
     method: str
     path: pd.DataFrame = field(default_factory=lambda: _empty(PATH))
     events: pd.DataFrame = field(default_factory=lambda: _empty(EVENTS))
+    sites: pd.DataFrame = field(default_factory=lambda: _empty(SITES))
     covariance: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     exposure: float | None = None
     diagnostics: dict[str, float] = field(default_factory=dict)
@@ -78,7 +85,12 @@ class Estimate:
 
     def __post_init__(self) -> None:
         """Refuse frames that break the contract."""
-        for frame, columns in ((self.terms, TERMS), (self.path, PATH), (self.events, EVENTS)):
+        for frame, columns in (
+            (self.terms, TERMS),
+            (self.path, PATH),
+            (self.events, EVENTS),
+            (self.sites, SITES),
+        ):
             if list(frame.columns) != columns:
                 raise DesignError(f"{self.design} returned columns {list(frame.columns)} instead of {columns}")
         if self.terms.empty or self.terms["term"].duplicated().any():
@@ -125,6 +137,7 @@ class Estimate:
             "comparison_only": self.comparison_only,
             "path": _records(path),
             "events": _records(self.events),
+            "sites": _records(self.sites.assign(cohort=[periods.code(p) for p in self.sites["cohort"]])),
             "covariance": self.covariance.tolist(),
         }
 
@@ -167,7 +180,9 @@ def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
     path["period"] = [periods.parse(p, frequency) for p in path["period"]]
     terms, events = pd.DataFrame(stored["terms"], columns=TERMS), pd.DataFrame(stored["events"], columns=EVENTS)
     terms["unit"] = terms["unit"].where(terms["unit"].ne(stored["unit"]), "")
-    for frame in (terms, events):
+    sites = pd.DataFrame(stored["sites"], columns=SITES)
+    sites["cohort"] = [periods.parse(p, frequency) for p in sites["cohort"]]
+    for frame in (terms, events, sites):
         frame["df"] = frame["df"].astype(float).fillna(math.inf)
     simple = (
         "study",
@@ -189,6 +204,7 @@ def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
         terms=terms,
         path=path.astype(dict.fromkeys(PATH[2:], float)),
         events=events,
+        sites=sites.astype(dict.fromkeys(SITES[2:], float)),
         covariance=np.array(stored["covariance"], float).reshape(size, size),
         exposure=stored["exposure"],
         anticipation=stored["anticipation"],
@@ -233,7 +249,7 @@ class Refusal:
         return {"text/html": html, "text/plain": repr(self)}, {markup.METADATA_KEY: stored}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Check:
     """A question put to an estimate.
 
@@ -242,6 +258,7 @@ class Check:
     reading   the answer in words
     value     the number that decided, None where not applicable
     design    the design that it questions; empty when it bears on all of them
+    data      what its figure draws, columns as the check's module says; empty where there is no figure
     """
 
     name: str
@@ -250,6 +267,7 @@ class Check:
     reading: str
     value: float | None = None
     design: str = ""
+    data: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         """Question, verdict and reading in one line."""
