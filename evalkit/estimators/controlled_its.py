@@ -108,7 +108,7 @@ def _control(panel: Panel, joined: Series) -> tuple[Series, str]:
     if options.units is not None:
         return control_series(
             panel, _named(panel, options.units), joined
-        ), "the control units that the protocol names"
+        ), "the named control units"
     if panel.never.empty:
         raise DesignError(
             "every unit joined, so there is no control series",
