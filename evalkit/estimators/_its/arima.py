@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from statsmodels.tools.sm_exceptions import ModelWarning
@@ -70,7 +69,7 @@ def arima(
     unit size: what least squares leaves is fitted, divided by its standard deviation, with columns of unit
     size, from several starts, and the highest kept.
 
-    innovations  one-step forecast errors over their standard deviations, shape (n,)
+    innovations  one-step forecast errors over their standard deviations, shape (n,); with d = 1 the first is nought
     diagnostics  each ar, ma and seasonal parameter by statsmodels' name, sigma, loglik
 
     Raises DesignError as `classical.require`, when y is fitted to rounding, for differences beyond those
@@ -131,12 +130,12 @@ def _differenced(fit: Fit, X: np.ndarray, y: np.ndarray, level: np.ndarray) -> D
     beta = fit.beta.copy()
     if level.any():
         first = int(np.flatnonzero(level)[0])
-        beta[first] = (y - X @ beta).mean() / X[0, first]
+        beta[first] += (y - X @ beta).mean() / X[0, first]
     fields = {f.name: getattr(fit, f.name) for f in dataclasses.fields(Fit)}
     return Differenced(**{**fields, "beta": beta}, level=level)
 
 
-def _state_space(X: np.ndarray, e: np.ndarray, t: np.ndarray, order: Order, seasonal: Seasonal) -> Any:
+def _state_space(X: np.ndarray, e: np.ndarray, t: np.ndarray, order: Order, seasonal: Seasonal) -> SARIMAX:
     """The statsmodels model on the calendar grid, months not analysed missing; sigma^2 profiled out."""
     length = int(t[-1] - t[0]) + 1
     grid, columns = np.full(length, np.nan), np.zeros((length, X.shape[1]))
@@ -144,7 +143,7 @@ def _state_space(X: np.ndarray, e: np.ndarray, t: np.ndarray, order: Order, seas
     return SARIMAX(grid, exog=columns, order=order, seasonal_order=seasonal, concentrate_scale=True)
 
 
-def _starts(model: Any, k: int, e: np.ndarray, t: np.ndarray) -> list[np.ndarray]:
+def _starts(model: SARIMAX, k: int, e: np.ndarray, t: np.ndarray) -> list[np.ndarray]:
     """Where the search begins: statsmodels' own, nought, a fifth, and the residuals' autocorrelation."""
     extra = model.k_params - k
     plain = np.zeros(model.k_params)
@@ -159,7 +158,7 @@ def _starts(model: Any, k: int, e: np.ndarray, t: np.ndarray) -> list[np.ndarray
     return starts
 
 
-def _highest(model: Any, starts: list[np.ndarray]) -> tuple[np.ndarray, list[str]]:
+def _highest(model: SARIMAX, starts: list[np.ndarray]) -> tuple[np.ndarray, list[str]]:
     """The parameters of the highest likelihood over all starts, and what to warn of.
 
     Climbs coarsely from each start, then goes to the peak of the highest by Newton's steps, which are cut
@@ -185,13 +184,13 @@ def _highest(model: Any, starts: list[np.ndarray]) -> tuple[np.ndarray, list[str
     return best, [] if ended else ["the search for the most likely error model did not end properly"]
 
 
-def _rises(model: Any, params: np.ndarray, before: float) -> bool:
+def _rises(model: SARIMAX, params: np.ndarray, before: float) -> bool:
     """Whether params are stationary and invertible and the likelihood there is no lower than before."""
     inside = np.allclose(model.transform_params(model.untransform_params(params)), params, rtol=0, atol=1e-6)
     return bool(inside) and model.loglike(params) >= before
 
 
-def _information(model: Any, best: np.ndarray) -> np.ndarray:
+def _information(model: SARIMAX, best: np.ndarray) -> np.ndarray:
     """The observed information: minus the Hessian of the log likelihood, by complex steps."""
     shared = model.nobs - model.ssm.loglikelihood_burn  # statsmodels divides its Hessian by this
     return -np.asarray(model.hessian(best, method="approx", approx_complex_step=True)) * shared
@@ -202,7 +201,7 @@ def _positive(information: np.ndarray) -> bool:
     return bool(np.isfinite(information).all()) and np.linalg.eigvalsh(information).min() > 0
 
 
-def _observed(model: Any, best: np.ndarray) -> np.ndarray:
+def _observed(model: SARIMAX, best: np.ndarray) -> np.ndarray:
     """The inverse of the observed information; DesignError when it has none."""
     information = _information(model, best)
     if not _positive(information):

@@ -70,7 +70,12 @@ def ols(X: np.ndarray, y: np.ndarray) -> Fit:
     require_noise(y, residuals)
     sigma = float(np.sqrt(residuals @ residuals / (n - k)))
     return Fit(
-        beta, sigma**2 * bread, float(n - k), residuals / sigma, "ordinary least squares", diagnostics={"sigma": sigma}
+        beta,
+        sigma**2 * bread,
+        float(n - k),
+        residuals / sigma,
+        "ordinary least squares",
+        diagnostics={"sigma": sigma},
     )
 
 

@@ -155,8 +155,8 @@ def _require_counts(data: Counts, X: np.ndarray, t: np.ndarray | None, errors: s
     require(X, data.y, t)
     binomial = data.family == "binomial"
     base = data.trials if binomial else data.offset
-    if binomial == (data.trials is None) or binomial == (data.offset is not None):
-        raise DesignError("a binomial fit takes trials and no offset; the others an offset and no trials")
+    if (data.trials is not None) != binomial or (binomial and data.offset is not None):
+        raise DesignError("a binomial fit takes trials and no offset; the others take no trials")
     if base is not None and base.shape != data.y.shape:
         raise DesignError(f"{base.shape} denominators do not go with {data.y.shape} counts")
     if base is not None and (not np.isfinite(base).all() or (binomial and base.min() <= 0)):

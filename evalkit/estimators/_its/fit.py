@@ -59,4 +59,3 @@ def sensitivity(link: str, mean: np.ndarray) -> np.ndarray:
     if link == "logit":
         return mean * (1 - mean)
     return np.ones_like(mean)
-
