@@ -422,6 +422,14 @@ def test_newey_west_of_counts_needs_the_calendar():
         counts.fit_glm(held, X, errors="newey_west")
 
 
+def test_hc3_refuses_a_term_of_a_single_period():
+    held, X, t, _ = counted("events_poisson")
+    X = np.column_stack([X, t == 20])
+    assert np.isfinite(errors(counts.fit_glm(held, X, errors="robust"))).all()
+    with pytest.raises(DesignError, match="single period"):
+        counts.fit_glm(held, X, errors="hc3")
+
+
 # -- ARIMA ---------------------------------------------------------------------
 
 ORDERS = [("its_short", o) for o in ((1, 0, 0), (2, 0, 0), (1, 0, 1), (0, 0, 1))] + [("its_long", (1, 0, 1))]

@@ -30,6 +30,7 @@ Seasonal = tuple[int, int, int, int]
 
 NEAR = 1.02  # a root of modulus below this is near the unit circle: shocks fade by less than a fiftieth a period
 FLAT = 1e-3  # a slope of the log likelihood below this leaves the estimates a small part of their error away
+SIMPLER = "use a simpler order, or leave out a term"
 PEAK, STEPS, CUTS = 1e-7, 20, (1.0, 0.5, 0.1, 0.01)  # the slope that is a peak, most Newton steps, their lengths
 CLIMB = {"method": "lbfgs", "maxiter": 200, "factr": 1e9, "cov_type": "none", "disp": 0, "return_params": True}
 
@@ -162,16 +163,21 @@ def _highest(model: SARIMAX, starts: list[np.ndarray]) -> tuple[np.ndarray, list
     """The parameters of the highest likelihood over all starts, and what to warn of.
 
     Climbs coarsely from each start, then goes to the peak of the highest by Newton's steps, which are cut
-    until the likelihood rises.
+    until the likelihood rises. Raises DesignError when the likelihood cannot be computed from any start.
     """
     with warnings.catch_warnings():
         for category in (ModelWarning, RuntimeWarning, UserWarning):  # an end is judged by its slope below
             warnings.simplefilter("ignore", category)
-        ends = [np.asarray(model.fit(start, **CLIMB)) for start in starts]
-        best = max(ends, key=model.loglike)
+        try:
+            ends = [np.asarray(model.fit(start, **CLIMB)) for start in starts]
+            heights = np.nan_to_num([model.loglike(end) for end in ends], nan=-np.inf)
+        except np.linalg.LinAlgError as error:
+            raise DesignError("the likelihood of the error model cannot be computed", fix=SIMPLER) from error
+        if np.isneginf(heights).all():
+            raise DesignError("the likelihood of the error model cannot be computed", fix=SIMPLER)
+        best = ends[int(heights.argmax())]
         for _ in range(STEPS):
-            slope = np.asarray(model.score(best, approx_complex_step=True))
-            information = _information(model, best)
+            slope, information = np.asarray(model.score(best, approx_complex_step=True)), _information(model, best)
             if np.abs(slope).max() < PEAK or not _positive(information):
                 break
             step, before = np.linalg.solve(information, slope), model.loglike(best)
@@ -193,7 +199,9 @@ def _rises(model: SARIMAX, params: np.ndarray, before: float) -> bool:
 def _information(model: SARIMAX, best: np.ndarray) -> np.ndarray:
     """The observed information: minus the Hessian of the log likelihood, by complex steps."""
     shared = model.nobs - model.ssm.loglikelihood_burn  # statsmodels divides its Hessian by this
-    return -np.asarray(model.hessian(best, method="approx", approx_complex_step=True)) * shared
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # what is not finite is refused by `_positive`
+        return -np.asarray(model.hessian(best, method="approx", approx_complex_step=True)) * shared
 
 
 def _positive(information: np.ndarray) -> bool:
@@ -207,6 +215,6 @@ def _observed(model: SARIMAX, best: np.ndarray) -> np.ndarray:
     if not _positive(information):
         raise DesignError(
             "the likelihood of the error model is flat, so no error can be estimated",
-            fix="use a simpler order, or leave out a term",
+            fix=SIMPLER,
         )
     return np.linalg.inv(information)
