@@ -86,7 +86,7 @@ def arima(
     n, k = kept.shape
     size, scale = np.abs(kept).max(axis=0), float(np.sqrt(e @ e / (n - k)))
     model = _state_space(kept / size, e / scale, t, order, seasonal)
-    best, notes = _highest(model, _starts(model, k, e, t))
+    best, spread, notes = _highest(model, _starts(model, k, e, t))
     result = model.smooth(best, cov_type="none")
     diagnostics = dict(zip(model.param_names[k:], map(float, best[k:]), strict=True))
     diagnostics["sigma"] = scale * float(np.sqrt(result.scale))
@@ -96,7 +96,7 @@ def arima(
         notes.append("a root of the error model is near the unit circle, where its errors are too small")
     beta, covariance = base.copy(), np.zeros((len(base), len(base)))
     beta[~level] += scale * best[:k] / size
-    covariance[np.ix_(~level, ~level)] = scale**2 * _observed(model, best)[:k, :k] / np.outer(size, size)
+    covariance[np.ix_(~level, ~level)] = scale**2 * spread[:k, :k] / np.outer(size, size)
     season = f" x {seasonal[:3]}{seasonal[3]}" if any(seasonal[:3]) else ""
     fit = Fit(
         beta,
@@ -159,11 +159,12 @@ def _starts(model: SARIMAX, k: int, e: np.ndarray, t: np.ndarray) -> list[np.nda
     return starts
 
 
-def _highest(model: SARIMAX, starts: list[np.ndarray]) -> tuple[np.ndarray, list[str]]:
-    """The parameters of the highest likelihood over all starts, and what to warn of.
+def _highest(model: SARIMAX, starts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The parameters of the highest likelihood over all starts, their covariance, and what to warn of.
 
     Climbs coarsely from each start, then goes to the peak of the highest by Newton's steps, which are cut
-    until the likelihood rises. Raises DesignError when the likelihood cannot be computed from any start.
+    until the likelihood rises. Raises DesignError when the likelihood cannot be computed from any start, and
+    when its information there, whose inverse is the covariance, is not positive definite.
     """
     with warnings.catch_warnings():
         for category in (ModelWarning, RuntimeWarning, UserWarning):  # an end is judged by its slope below
@@ -176,8 +177,8 @@ def _highest(model: SARIMAX, starts: list[np.ndarray]) -> tuple[np.ndarray, list
         if np.isneginf(heights).all():
             raise DesignError("the likelihood of the error model cannot be computed", fix=SIMPLER)
         best = ends[int(heights.argmax())]
+        slope, information = np.asarray(model.score(best, approx_complex_step=True)), _information(model, best)
         for _ in range(STEPS):
-            slope, information = np.asarray(model.score(best, approx_complex_step=True)), _information(model, best)
             if np.abs(slope).max() < PEAK or not _positive(information):
                 break
             step, before = np.linalg.solve(information, slope), model.loglike(best)
@@ -185,9 +186,12 @@ def _highest(model: SARIMAX, starts: list[np.ndarray]) -> tuple[np.ndarray, list
             if not cut:
                 break
             best = best + cut * step
-        slope = np.asarray(model.score(best, approx_complex_step=True))
+            slope, information = np.asarray(model.score(best, approx_complex_step=True)), _information(model, best)
+    if not _positive(information):
+        raise DesignError("the likelihood of the error model is flat, so no error can be estimated", fix=SIMPLER)
     ended = np.abs(slope).max() <= FLAT
-    return best, [] if ended else ["the search for the most likely error model did not end properly"]
+    notes = [] if ended else ["the search for the most likely error model did not end properly"]
+    return best, np.linalg.inv(information), notes
 
 
 def _rises(model: SARIMAX, params: np.ndarray, before: float) -> bool:
@@ -207,14 +211,3 @@ def _information(model: SARIMAX, best: np.ndarray) -> np.ndarray:
 def _positive(information: np.ndarray) -> bool:
     """Whether the information is finite and positive definite."""
     return bool(np.isfinite(information).all()) and np.linalg.eigvalsh(information).min() > 0
-
-
-def _observed(model: SARIMAX, best: np.ndarray) -> np.ndarray:
-    """The inverse of the observed information; DesignError when it has none."""
-    information = _information(model, best)
-    if not _positive(information):
-        raise DesignError(
-            "the likelihood of the error model is flat, so no error can be estimated",
-            fix=SIMPLER,
-        )
-    return np.linalg.inv(information)
