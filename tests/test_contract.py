@@ -138,7 +138,12 @@ def test_estimates_follow_the_scale_of_the_outcome(panel, design, scale):
 
 def test_a_shift_of_the_outcome_changes_nothing(panel, design):
     data = rows()
-    same(estimators.fit(design, panel()), estimators.fit(design, panel(data.assign(y=data["y"] + 1000))), rel=1e-8, shifted=True)
+    same(
+        estimators.fit(design, panel()),
+        estimators.fit(design, panel(data.assign(y=data["y"] + 1000))),
+        rel=1e-8,
+        shifted=True,
+    )
 
 
 def test_a_shift_of_each_unit_changes_nothing_in_a_comparison(panel, comparative):

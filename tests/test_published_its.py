@@ -65,7 +65,7 @@ def test_sicily_as_published(sicily, options, expected, dispersion):
     found = estimators.fit("its", sicily(**options))
     row = found.terms.set_index("term").loc["level change, rate ratio"]
     assert row["estimate"] == pytest.approx(expected[0], abs=PRINTED)
-    # the paper's intervals are normal; ours have t on n - k degrees of freedom unless the family's own errors are asked
+    # the paper's intervals are normal; ours have t on n - k degrees of freedom, but for the family's own errors
     normal = np.exp(np.log(row["estimate"]) + np.array([-1, 1]) * 1.959964 * row["std_error"] / row["estimate"])
     assert normal == pytest.approx(expected[1:], abs=PRINTED)
     assert row["low"] <= normal[0] + 1e-9

@@ -23,7 +23,7 @@ from evalkit.estimators._its._pairs import SHARED
 
 PERSISTENCE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 SHARES = (0.3, 0.5, 0.7, 0.85)
-LEAST, FULL = 0.1, 1.0
+LEAST, FULL = 0.1, 2.0
 CAP = 3.0
 
 
