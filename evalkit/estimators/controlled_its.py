@@ -106,9 +106,7 @@ def _control(panel: Panel, joined: Series) -> tuple[Series, str]:
         other = build_panel(panel.study, panel.study.outcome(options.outcome))
         return control_series(other, other.joined, joined), f"their own {other.outcome.title}"
     if options.units is not None:
-        return control_series(
-            panel, _named(panel, options.units), joined
-        ), "the named control units"
+        return control_series(panel, _named(panel, options.units), joined), "the named control units"
     if panel.never.empty:
         raise DesignError(
             "every unit joined, so there is no control series",

@@ -61,12 +61,11 @@ class Pairs:
         rho has shape (..., s); the results (..., s, k, k), (..., s, k) and (..., s).
         """
         k = self.basis.shape[-1]
-        out = []
-        for order, weights in enumerate(_weights(rho, self.gaps, orders)):
-            flat = [_combine(block, weights, order) for block in self.blocks]
-            XX, rest = flat if len(flat) > 1 else (flat[0][..., : k * k], flat[0][..., k * k :])
-            out.append((XX.reshape(*XX.shape[:-1], k, k), rest[..., :k], rest[..., k]))
-        return out
+        weights = _weights(rho, self.gaps, orders)
+        flat = [_combine(block, weights) for block in self.blocks]
+        XX, rest = flat if len(flat) > 1 else (flat[0][..., : k * k], flat[0][..., k * k :])
+        XX = XX.reshape(*XX.shape[:-1], k, k)
+        return [(XX[order], rest[order][..., :k], rest[order][..., k]) for order in range(orders + 1)]
 
     def log_determinant(self, rho: np.ndarray, order: int) -> np.ndarray:
         """log|R| = sum_i log(1 - a_i^2), or its first derivative in rho; shape as rho."""
@@ -123,33 +122,40 @@ def _along(gaps: np.ndarray, rho: np.ndarray) -> np.ndarray:
     return gaps.reshape(-1, *[1] * np.ndim(rho))
 
 
-def _weights(rho: np.ndarray, gaps: np.ndarray, orders: int) -> list[np.ndarray]:
-    """What the three sums are multiplied by, 1, -a and a^2 over 1 - a^2, and derivatives; each (3, g, ..., s)."""
+def _weights(rho: np.ndarray, gaps: np.ndarray, orders: int) -> np.ndarray:
+    """What the three sums are multiplied by, 1, -a and a^2 over 1 - a^2, and derivatives in rho.
+
+    Shape (orders + 1, 3, g, ..., s).
+    """
     d = _along(gaps, rho)
     a = rho**d
     rest = 1 - a**2
-    out = [np.stack([1 / rest, -a / rest, a**2 / rest])]
-    if orders == 0:
-        return out
-    first = d * rho ** (d - 1)
-    even, odd = 2 * a / rest**2, -(1 + a**2) / rest**2
-    out.append(np.stack([even * first, odd * first, even * first]))
-    if orders == 1:
-        return out
-    second = np.where(d > 1, d * (d - 1) * rho ** np.maximum(d - 2, 0), 0.0)
-    even2, odd2 = (2 + 6 * a**2) / rest**3, -2 * a * (3 + a**2) / rest**3
-    both = even2 * first**2 + even * second
-    return [*out, np.stack([both, odd2 * first**2 + odd * second, both])]
+    out = np.empty((orders + 1, 3, *a.shape))
+    out[0, 0], out[0, 1] = 1 / rest, -a / rest
+    out[0, 2] = out[0, 0] - 1
+    if orders:
+        first = d * rho ** (d - 1)
+        even, odd = 2 * a / rest**2, -(1 + a**2) / rest**2
+        out[1, 0] = out[1, 2] = even * first
+        out[1, 1] = odd * first
+    if orders > 1:
+        second = np.where(d > 1, d * (d - 1) * rho ** np.maximum(d - 2, 0), 0.0)
+        out[2, 0] = out[2, 2] = (2 + 6 * a**2) / rest**3 * first**2 + even * second
+        out[2, 1] = -2 * a * (3 + a**2) / rest**3 * first**2 + odd * second
+    return out
 
 
-def _combine(block: tuple[np.ndarray, np.ndarray], weights: np.ndarray, order: int) -> np.ndarray:
-    """First row (in the value only, it does not depend on rho) plus the weighted sums; shape (..., s, m)."""
+def _combine(block: tuple[np.ndarray, np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """First row (in the value only, it does not depend on rho) plus the weighted sums; (orders + 1, ..., s, m)."""
     first, sums = block
     if sums.shape[2] == 1:
-        out = np.tensordot(weights, sums[:, :, 0], axes=([0, 1], [0, 1]))
+        orders = len(weights)
+        flat = np.moveaxis(weights.reshape(orders, -1, int(np.prod(weights.shape[3:]))), 1, 2)
+        out = (flat @ sums.reshape(-1, sums.shape[-1])).reshape(orders, *weights.shape[3:], sums.shape[-1])
     else:
-        out = np.einsum("cg...s,cgsm->...sm", weights, sums)
-    return out + first if order == 0 else out
+        out = np.einsum("ocg...s,cgsm->o...sm", weights, sums)
+    out[0] += first
+    return out
 
 
 def whiten(Z: np.ndarray, rho: np.ndarray, t: np.ndarray) -> np.ndarray:

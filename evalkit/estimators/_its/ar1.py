@@ -43,6 +43,7 @@ LEAST_DF = 3.0
 GRID = np.concatenate([np.linspace(LOWEST, 0.6, 26), np.linspace(0.64, HIGHEST, 15)])
 STEPS = 60  # refinement ends far earlier; false position with halving at least halves the bracket every other step
 CLOSE = 1e-10
+CLOSE_BY = 0.02  # how far rho is looked for from that of the step before
 FINE = np.linspace(LOWEST, HIGHEST, 377)  # steps of 0.005, for the interval of rho
 
 
@@ -119,30 +120,39 @@ class Turn(NamedTuple):
     unit: np.ndarray
 
 
-def fit_many(X: np.ndarray, Y: np.ndarray, t: np.ndarray, *, guarded: bool = True) -> Many:
+def fit_many(
+    X: np.ndarray, Y: np.ndarray, t: np.ndarray, *, guarded: bool = True, near: np.ndarray | None = None
+) -> Many:
     """Fit every series.
 
     X  the design, shape (n, k), or one for each series, shape (s, n, k); full column rank, n > k + 1
     Y  the series, shape (s, n)
     t  calendar positions, integers, strictly increasing, shape (n,)
     guarded  whether intervals widen where noise around a slow course fits better than AR(1) (module `_noise`)
+    near  where the search for rho may begin, shape (s,)
 
     Raises DesignError when n <= k + 1 or a series lies exactly on its fitted course.
     """
     pairs, turn = _prepare(X, Y, t)
     left = pairs.n - X.shape[-1]
-    rho = _minimise(pairs, len(Y), left)
+    rho = _minimise(pairs, len(Y), left, near)
     weighed = guard(pairs.basis, turn.unit, t, pairs.objective(rho, left)) if guarded else None
     return _assemble(pairs, rho, turn, weighed)
 
 
-def coefficients(X: np.ndarray, Y: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """The coefficients of `fit_many` alone, shape (s, k): what a step of reweighting needs."""
+def coefficients(
+    X: np.ndarray, Y: np.ndarray, t: np.ndarray, near: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The coefficients of `fit_many` alone, shape (s, k), and rho, shape (s,): what a step of reweighting needs.
+
+    near  rho of the step before, where the search may begin, shape (s,)
+    """
     pairs, turn = _prepare(X, Y, t)
-    [(XX, Xe, _)] = pairs.at(_minimise(pairs, len(Y), pairs.n - X.shape[-1]), 0)
+    rho = _minimise(pairs, len(Y), pairs.n - X.shape[-1], near)
+    [(XX, Xe, _)] = pairs.at(rho, 0)
     step = np.linalg.solve(XX, Xe[..., None])[..., 0]
     found: np.ndarray = (turn.back @ (turn.along + turn.size[:, None] * step)[..., None])[..., 0]
-    return found
+    return found, rho
 
 
 def _prepare(X: np.ndarray, Y: np.ndarray, t: np.ndarray) -> tuple[Pairs, Turn]:
@@ -217,16 +227,32 @@ def _bound_warning(rho: float) -> tuple[str, ...]:
     return ()
 
 
-def _minimise(pairs: Pairs, series: int, left: int) -> np.ndarray:
-    """rho of each series, shape (s,): the best cell of the grid, then false position on the score."""
+def _minimise(pairs: Pairs, series: int, left: int, near: np.ndarray | None = None) -> np.ndarray:
+    """rho of each series, shape (s,): the best cell of the grid, then false position on the score.
+
+    near  where to look first; where the score does not turn close by, the grid decides
+    """
+    if near is not None:
+        low, high = np.maximum(near - CLOSE_BY, LOWEST), np.minimum(near + CLOSE_BY, HIGHEST)
+        below, above = pairs.score(low, left), pairs.score(high, left)
+        if ((below < 0) & (above > 0)).all():
+            return _refine(pairs, left, (low, high), (below, above))
     values = pairs.objective(np.repeat(GRID[:, None], series, axis=1), left)
     best = values.argmin(axis=0)
     low, high = GRID[np.maximum(best - 1, 0)], GRID[np.minimum(best + 1, len(GRID) - 1)]
-    below, above = pairs.score(low, left), pairs.score(high, left)
+    return _refine(pairs, left, (low, high), (pairs.score(low, left), pairs.score(high, left)))
+
+
+Ends = tuple[np.ndarray, np.ndarray]
+
+
+def _refine(pairs: Pairs, left: int, ends: Ends, scores: Ends) -> np.ndarray:
+    """Where the score is nought between two ends, by false position; an end where it does not change sign."""
+    (low, high), (below, above) = ends, scores
     at_low, at_high = below >= 0, above <= 0  # rising from the left end, or falling to the right one
     rho = np.where(at_low, low, np.where(at_high, high, (low + high) / 2))
     going = ~(at_low | at_high)
-    side = np.zeros(series)
+    side = np.zeros(len(low))
     for _ in range(STEPS):
         if not going.any():
             break

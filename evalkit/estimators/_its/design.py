@@ -162,7 +162,8 @@ def _seen(
     study: Study, X: pd.DataFrame, used: np.ndarray, effect: tuple[str, ...]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Drop columns that are zero in every analysed period; refuse when they are all of the effect."""
-    empty = [c for c in X if not X.loc[used, c].any()]
+    seen = X.to_numpy()[used].any(axis=0)
+    empty = list(X.columns[~seen])
     if set(effect) <= set(empty):
         raise DesignError(
             "no analysed period shows the declared impact", study.slug, "check `lag` and `until` under `impact`"
@@ -170,7 +171,7 @@ def _seen(
     notes = [
         f"Nothing is analysed in which the column {c.replace('_', ' ')} is not zero; it was left out." for c in empty
     ]
-    return X.drop(columns=empty), tuple(notes)
+    return (X.loc[:, seen] if empty else X), tuple(notes)
 
 
 def _require_rank(study: Study, X: pd.DataFrame, used: np.ndarray) -> None:

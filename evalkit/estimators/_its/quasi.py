@@ -25,7 +25,7 @@ from evalkit.estimators._its import ar1
 from evalkit.estimators._its.fit import expected, sensitivity
 
 STEPS = 100
-CLOSE = 1e-9
+CLOSE, NEAR = 1e-7, 1e-3  # change of a coefficient that ends the steps; and those of the start, without correlation
 
 Solver = Callable[[np.ndarray, np.ndarray], np.ndarray]  # weighted design and response to coefficients
 
@@ -61,13 +61,20 @@ def fit_many(X: np.ndarray, counted: Counted, t: np.ndarray, *, guarded: bool = 
 
     Raises DesignError when a series does not settle, as when nothing or everything was counted on one side.
     """
-    beta = _settle(X, counted, counted.start(), _independent)
-    beta = _settle(X, counted, beta @ X.T, lambda design, response: ar1.coefficients(design, response, t))
+    beta = _settle(X, counted, counted.start(), _independent, NEAR)
+    near: list[np.ndarray] = []
+
+    def step(design: np.ndarray, response: np.ndarray) -> np.ndarray:
+        found, rho = ar1.coefficients(design, response, t, near[-1] if near else None)
+        near.append(rho)
+        return found
+
+    beta = _settle(X, counted, beta @ X.T, step, CLOSE)
     response, root = counted.working(beta @ X.T)
-    return ar1.fit_many(root[..., None] * X, root * response, t, guarded=guarded)
+    return ar1.fit_many(root[..., None] * X, root * response, t, guarded=guarded, near=near[-1])
 
 
-def _settle(X: np.ndarray, counted: Counted, predictor: np.ndarray, solve: Solver) -> np.ndarray:
+def _settle(X: np.ndarray, counted: Counted, predictor: np.ndarray, solve: Solver, close: float) -> np.ndarray:
     """Reweight until the coefficients stand still; shape (s, k)."""
     last = np.full((len(predictor), X.shape[1]), np.inf)
     for _ in range(STEPS):
@@ -75,7 +82,7 @@ def _settle(X: np.ndarray, counted: Counted, predictor: np.ndarray, solve: Solve
         if not (np.isfinite(response).all() and (root > 0).all()):
             break
         beta = solve(root[..., None] * X, root * response)
-        if np.abs(beta - last).max() <= CLOSE * max(1.0, float(np.abs(beta).max())):
+        if np.abs(beta - last).max() <= close * max(1.0, float(np.abs(beta).max())):
             return beta
         last, predictor = beta, beta @ X.T
     raise DesignError(

@@ -168,29 +168,19 @@ def _averted(study: Study, design: Design, course: Course) -> list[Asked]:
 def path(study: Study, design: Design, course: Course) -> pd.DataFrame:
     """One row a period: what was seen, both courses with the band of the counterfactual, and the effect."""
     series = design.series
-    shown = series.used & course.known
-    out = pd.DataFrame(np.nan, range(len(series.t)), PATH[2:])
-    out.insert(0, "phase", series.phase)
-    out.insert(0, "period", pd.Series(series.window))
-    out["observed"] = series.value
-    out.loc[shown, "fitted"] = course.fitted[shown]
-    out.loc[series.used, "innovation"] = _innovations(course, series.used)
-    post = series.post & course.known
-    quantile = 0.5 + study.protocol.level / 2
-    _, errors, dfs = course.fit.contrasts(course.g_predictor[post])
-    reach = stats.t.ppf(quantile, dfs) * errors
-    out.loc[post, "counterfactual"] = course.counterfactual[post]
-    out.loc[post, "low"] = course.value(course.predictor[post] - reach)
-    out.loc[post, "high"] = course.value(course.predictor[post] + reach)
+    shown, post = series.used & course.known, series.post & course.known
+    out: dict[str, Any] = {"period": series.window, "phase": series.phase, "observed": series.value}
+    out |= {name: np.full(len(series.t), np.nan) for name in PATH[3:]}
+    out["fitted"][shown] = course.fitted[shown]
+    out["innovation"][series.used] = _innovations(course, series.used)
+    g_effect = (course.g_fitted - course.g_counterfactual)[post]
+    _, errors, dfs = course.fit.contrasts(np.concatenate([course.g_predictor[post], g_effect]))
+    band, reach = np.split(stats.t.ppf(0.5 + study.protocol.level / 2, dfs) * errors, 2)
     effect = (course.fitted - course.counterfactual)[post]
-    _, errors, dfs = course.fit.contrasts((course.g_fitted - course.g_counterfactual)[post])
-    reach = stats.t.ppf(quantile, dfs) * errors
-    out.loc[post, "effect"], out.loc[post, "effect_low"], out.loc[post, "effect_high"] = (
-        effect,
-        effect - reach,
-        effect + reach,
-    )
-    return out[PATH]
+    out["counterfactual"][post] = course.counterfactual[post]
+    out["low"][post], out["high"][post] = (course.value(course.predictor[post] + side) for side in (-band, band))
+    out["effect"][post], out["effect_low"][post], out["effect_high"][post] = effect, effect - reach, effect + reach
+    return pd.DataFrame(out)[PATH]
 
 
 def _innovations(course: Course, used: np.ndarray) -> np.ndarray:
