@@ -22,7 +22,7 @@ from evalkit.markup import Shown
 from evalkit.study import Outcome, Study
 
 Strength = Literal["none", "weak", "moderate"]
-WITHOUT_COMPARISON = {"its"}
+WITHOUT_COMPARISON = {"its", "its_pooled", "its_event_time"}
 MEANING = {
     "none": "The data do not allow a strong conclusion.",
     "weak": "Confidence is low: another explanation stands, or could not be looked at.",
@@ -69,6 +69,11 @@ def _sentence(estimate: Estimate | Refusal, outcome: Outcome) -> str:
         return f"{label}: the two-way coefficient is {size} {side} ({span}); under waves it is not an effect."
     if estimate.design in WITHOUT_COMPARISON:
         said = f"{label}: after joining, on average {size} {side} than the earlier course carried on ({span})."
+    elif estimate.design == "controlled_its":
+        said = (
+            f"{label}: after joining, on average {size} {side} than if the distance to the control had kept its own "
+            f"course ({span})."
+        )
     else:
         said = (
             f"{label}: after joining, on average {size} {side} than if the units had changed as those that had "

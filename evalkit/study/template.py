@@ -70,7 +70,23 @@ comparison: not_yet_joined
 cluster: unit                       # or a rollout column, when joining was decided at that level
 horizons: [6, 12]                   # periods after joining at which the effect is reported
 # level: 0.95
-# model: {{its: {{season: {{harmonics: 2}}}}, group_time: {{anticipation: 0}}}}
+
+# How each design is fitted. Defaults are fixed; every departure is printed in the report.
+# model:
+#   its:
+#     errors: ar1                     # ar2, arma11, arima, prais_winsten, newey_west, ols, structural; counts: robust
+#     impact: level_and_slope         # or level, slope, {{shape: ramp, over: 6}}, {{shape: pulse, over: 3}},
+#                                     # {{shape: level, lag: 2, until: <2025-03>}}
+#     trend: linear                   # quadratic, spline, damped
+#     season: {{harmonics: 2}}          # or {{months: true}}
+#     # scale: log                    # what a gaussian model is fitted to: natural, log, logit
+#     # waves: each                   # a change of its own for every wave, instead of leaving the rollout out
+#     # interventions: [{{label: <another change>, from: <2024-01>, impact: level}}]
+#     # adjust_for_events: true       # a column for every declared event
+#     # exposure: working_days        # counts and rates per working day in England; or calendar_days
+#   controlled_its: {{outcome: <another outcome>}}   # or {{units: [<code>, ...]}}; default units that never joined
+#   its_pooled: {{pooling: shock_robust}}
+#   group_time: {{anticipation: 0}}
 # notebooks: [data_and_design, interrupted_time_series, difference_in_differences, findings]
 disclosure: none                    # published data only
 """
