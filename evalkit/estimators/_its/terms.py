@@ -141,7 +141,9 @@ def _horizons(study: Study, design: Design, course: Course) -> tuple[list[Asked]
     for horizon in study.protocol.horizons:
         name = f"effect {horizon} {periods.noun(noun, horizon)} after {whose}"
         here = series.post & course.known & (series.t == joined + horizon)
-        if here.any():
+        if here.any() and not course.effect(here.astype(float))[1].any():
+            missing.append(f"The {name} is nought under the declared impact and is not given.")
+        elif here.any():
             out += _both(course, name, here.astype(float))
         else:
             missing.append(f"The {name} is not in an analysed period and is not given.")
