@@ -137,7 +137,7 @@ def _scale(panel: Panel, joined: Series, control: Series) -> str:
     """The scale on which the difference is taken. Raises DesignError when the two have no common one."""
     options = panel.study.protocol.model.its
     kinds = {joined.outcome.kind, control.outcome.kind}
-    chosen = options.scale
+    chosen: str = options.scale
     if "scale" not in options.model_fields_set:
         scales = {engines.SCALES[engines.family(options, kind)] for kind in kinds}
         chosen = scales.pop() if len(scales) == 1 else "log"

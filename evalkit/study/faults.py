@@ -251,7 +251,7 @@ def _frequency(parts: Parts, tree: Tree) -> list[Fault]:
             dated += [((key, i, "from"), span.first), ((key, i, "to"), span.last)]
     if "model" in parts:
         its = parts["model"].its
-        ends = [(("model", "its", "impact", "until"), its.impact.until)]
+        ends: list[tuple[Location, pd.Period | None]] = [(("model", "its", "impact", "until"), its.impact.until)]
         for i, other in enumerate(its.interventions):
             at: Location = ("model", "its", "interventions", i)
             ends += [((*at, "from"), other.first), ((*at, "impact", "until"), other.impact.until)]

@@ -119,7 +119,8 @@ def _impact(study: Study, t: np.ndarray, first: int, impact: Impact) -> pd.DataF
 
 def _others(study: Study, series: Series, options: ItsOptions) -> tuple[pd.DataFrame, dict[str, str]]:
     """Columns of other interventions and, if asked, of declared events; and what each measures."""
-    frames, measured = [], {}
+    frames: list[pd.DataFrame] = []
+    measured: dict[str, str] = {}
     for i, other in enumerate(options.interventions, 1):
         start = int(study.time(pd.PeriodIndex([other.first]))[0])
         frame = _impact(study, series.t, start, other.impact).add_suffix(f"_other_{i}")
