@@ -168,3 +168,35 @@ def checks(asked: Sequence[Check]) -> Shown:
     """Every check with its verdict and reading."""
     rows = [[c.question, c.verdict, c.reading] for c in asked]
     return _shown(["Question", "Verdict", "Reading"], rows, "What else could explain it, and what was checked")
+
+
+DIAGNOSTICS = {
+    "rho": "Autocorrelation of neighbouring periods",
+    "dispersion": "Dispersion (variance over that of the family)",
+    "sigma": "Standard deviation of the errors",
+    "noise_belief": "Weight of a noise model in the interval (0 none, 1 full)",
+    "between_correlation": "Correlation of the joined units' errors with the control's",
+    "shared_shock": "Correlation of units' errors in the same period",
+    "between_sd": "Standard deviation of effects between units",
+    "lags": "Newey-West lags",
+    "theta": "Negative binomial theta",
+}
+
+
+def diagnostics(estimate: Estimate | Refusal) -> Shown:
+    """How the model fitted: autocorrelation with its interval, dispersion, and what else the engine says."""
+    if isinstance(estimate, Refusal):
+        title = f"No diagnostics: {estimate.title} was not computed"
+        return Shown(markup.notice(title, estimate.reasons, "refusal"), f"{title}: {' '.join(estimate.reasons)}")
+    found = estimate.diagnostics
+    rows = []
+    for name, value in found.items():
+        if name in ("rho_low", "rho_high"):
+            continue
+        figure = numbers.number(value, numbers.decimals_for([value]) if value else 1)
+        if name == "rho" and "rho_low" in found:
+            span = numbers.interval(found["rho_low"], found["rho_high"], 2)
+            figure = f"{numbers.number(value, 2)} ({numbers.per_cent(estimate.level)} interval {span})"
+        rows.append([DIAGNOSTICS.get(name, name.replace("_", " ")), figure])
+    rows = rows or [["None", ""]]
+    return _shown(["Diagnostic", "Value"], rows, f"{estimate.title}: how the model fitted", [False, True])

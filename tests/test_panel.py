@@ -597,6 +597,16 @@ def test_quarters_work_like_months(panel, faults):
     assert faults(rows, rollout(at="2014-Q4"), **changes)
 
 
+def test_years_work_like_months(panel, faults):
+    years = pd.period_range("1990", "2009", freq="Y-DEC")
+    rows = counts(periods=years)
+    changes = {"window": ["1990", "2009"], "source": source(frequency="year"), "transition": 1}
+    built = panel(rows, rollout(at="2000"), **changes)
+    assert built.rows.loc["A", "phase"].tolist() == ["pre"] * 10 + ["transition"] + ["post"] * 9
+    assert "20" in dict(built.facts())["Years"]
+    assert faults(rows, rollout(at="1989"), **changes)
+
+
 # -- phases and time -------------------------------------------------------------
 
 PHASES = [  # joined, period, transition, exclusion -> phase

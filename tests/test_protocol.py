@@ -395,6 +395,9 @@ def test_an_unknown_outcome_is_refused_with_those_there_are(protocol):
         ("2024Q2", None, "2024-Q2"),
         ("2024-q2", "quarter", "2024-Q2"),
         ("2024-06-30", "quarter", "2024-Q2"),
+        ("1989", None, "1989"),
+        ("1989", "year", "1989"),
+        ("1989-07-01", "year", "1989"),
     ],
 )
 def test_periods_are_read_as_written(text, frequency, code):
@@ -409,9 +412,18 @@ def test_anything_else_is_no_period(text):
         periods.parse(text, "month")
 
 
-def test_a_quarter_is_refused_in_a_monthly_study():
-    with pytest.raises(ValueError, match="is a quarter where a month"):
-        periods.parse("2024-Q2", "month")
+@pytest.mark.parametrize(
+    ("text", "frequency", "said"),
+    [
+        ("2024-Q2", "month", "is a quarter where a month"),
+        ("2024-Q2", "year", "is a quarter where a year"),
+        ("2024", "month", "is a year where a month such as 2024-04"),
+        ("2024", "quarter", "is a year where a quarter such as 2024-Q2"),
+    ],
+)
+def test_a_period_of_another_frequency_is_refused(text, frequency, said):
+    with pytest.raises(ValueError, match=said):
+        periods.parse(text, frequency)
 
 
 @given(st.dates())

@@ -166,7 +166,7 @@ def _say(ended: list[Outcome], out: Path) -> None:
 
 def estimate(options: Namespace) -> int:
     """One design on one study."""
-    from evalkit import estimators
+    from evalkit import estimators, tables
     from evalkit.panel import build
 
     study = catalogue.open_study(options.study)
@@ -176,6 +176,8 @@ def estimate(options: Namespace) -> int:
         return DONE
     print(found)
     print(found.method)
+    if found.diagnostics:
+        print(tables.diagnostics(found).text)
     for warning in found.warnings:
         print(f"warning: {warning}")
     return DONE
