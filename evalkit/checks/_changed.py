@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from evalkit import periods
@@ -18,6 +19,13 @@ from evalkit.estimators._its.series import joint_series
 from evalkit.panel import Panel
 from evalkit.study import Study
 from evalkit.study.options import ItsOptions, Season
+
+
+def needed(panel: Panel, design: str) -> Panel:
+    """What a design looks at: a plain interrupted time series needs the joined units alone, and is then faster."""
+    if design != "its" or panel.never.empty:
+        return panel
+    return panel.with_rows(panel.rows[panel.rows["cohort"].notna()])
 
 
 def with_options(panel: Panel, **options: Any) -> Panel:  # noqa: ANN401 - any option of `model.its`
@@ -54,7 +62,7 @@ def with_window(panel: Panel, first: pd.Period, last: pd.Period) -> Panel:
 
 def without_periods(panel: Panel, left_out: pd.PeriodIndex) -> Panel:
     """Without some periods, which become gaps: the calendar is not closed up."""
-    return panel.with_rows(panel.rows[~panel.rows.index.get_level_values("period").isin(left_out)])
+    return _holding(panel, panel.rows[~panel.rows.index.get_level_values("period").isin(left_out)])
 
 
 def with_start(panel: Panel, start: pd.Period) -> Panel:
@@ -87,4 +95,11 @@ def _again(panel: Panel, study: Study, rows: pd.DataFrame, units: pd.DataFrame) 
     missing = panel.missing
     if len(missing):
         missing = missing[study.in_window(missing["period"])]
-    return replace(panel, study=study, units=units, missing=missing).with_rows(rows)
+    return _holding(replace(panel, study=study, units=units, missing=missing), rows)
+
+
+def _holding(panel: Panel, rows: pd.DataFrame) -> Panel:
+    """The panel with some of its rows; units that have none left are dropped, which is looked up only where needed."""
+    if len(np.unique(rows.index.codes[0])) == len(panel.units):  # type: ignore[attr-defined]
+        return replace(panel, rows=rows)
+    return panel.with_rows(rows)

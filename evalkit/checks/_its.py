@@ -55,6 +55,11 @@ def told(estimate: Estimate) -> str:
     return f"{figure} ({numbers.per_cent(estimate.level)} interval {span})"
 
 
+def labelled(data: pd.DataFrame, estimate: Estimate) -> pd.DataFrame:
+    """The figure's data with what its axes say: columns label, unit and level of the estimate."""
+    return data.assign(label=estimate.label, unit=estimate.unit, level=estimate.level)
+
+
 @dataclass(frozen=True, eq=False)
 class Before:
     """The analysed periods before the start, in the unit of report.

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from evalkit import numbers, periods
-from evalkit.checks._its import fitted, not_applicable, nothing
+from evalkit.checks._its import fitted, labelled, not_applicable, nothing
 from evalkit.estimate import Check, Estimate, Refusal
 
 NAME = "autocorrelation"
@@ -44,7 +44,7 @@ def check(estimate: Estimate | Refusal) -> Check:
     if len(t) < SHORTEST or lags <= spent:
         reading = f"{numbers.of(len(t), 'period')} are too few to look for autocorrelation."
         return not_applicable(NAME, QUESTION, reading, estimate.design)
-    data = correlations(t, innovations, LAGS)
+    data = labelled(correlations(t, innovations, LAGS), estimate)
     tested = data[data["lag"] <= lags]
     n = len(t)
     statistic = float((n + 2) / n * (tested["pairs"] * tested["acf"] ** 2).sum())

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from evalkit import numbers
-from evalkit.checks._its import OWN, before, excludes_zero, fitted, not_applicable, nothing, told
+from evalkit.checks._its import OWN, before, excludes_zero, fitted, labelled, not_applicable, nothing, told
 from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._its import ar1
@@ -56,7 +56,7 @@ def check(panel: Panel, estimate: Estimate | Refusal, worthwhile: float | None =
     except DesignError as refusal:
         return not_applicable(NAME, QUESTION, f"It cannot be asked: {refusal.faults[0].what}.", estimate.design)
     rho, sigma = noise.diagnostics["rho"], noise.diagnostics["sigma"]
-    data = _table(known.design, rho, sigma, estimate.level)
+    data = labelled(_table(known.design, rho, sigma, estimate.level), estimate)
     at_power = data[data["power"].eq(POWER)].set_index("term")
     value = float(at_power.loc[AVERAGE, "effect"])
     facts = _facts(estimate, at_power, rho)

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from evalkit import numbers, periods
-from evalkit.checks._its import OWN, Before, before, excludes_zero, fitted, not_applicable, nothing, told
+from evalkit.checks._its import OWN, Before, before, excludes_zero, fitted, labelled, not_applicable, nothing, told
 from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._its import ar1
@@ -46,6 +46,7 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
         known = before(panel)
         out = _held_out(known, periods.PER_YEAR[panel.study.frequency])
         data, bias, error, df = _forecast(known, out, estimate.level)
+        data = labelled(data, estimate)
     except DesignError as refusal:
         return not_applicable(NAME, QUESTION, f"It cannot be asked: {refusal.faults[0].what}.", estimate.design)
     reach = float(stats.t.ppf(0.5 + estimate.level / 2, df)) * error

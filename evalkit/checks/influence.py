@@ -11,7 +11,7 @@ import pandas as pd
 
 from evalkit import estimators, numbers, periods
 from evalkit.checks import _changed
-from evalkit.checks._its import excludes_zero, fitted, not_applicable, nothing, sentence, told
+from evalkit.checks._its import excludes_zero, fitted, labelled, not_applicable, nothing, sentence, told
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.panel import Panel
 
@@ -53,7 +53,8 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
 
 def _run(panel: Panel, estimate: Estimate) -> tuple[pd.DataFrame, list[Refusal]]:
     """The estimate without each analysed period, columns `COLUMNS`, and the refusals."""
-    kept = _changed.with_options(_changed.with_fixed_season(panel), allow_short=True)
+    kept = _changed.with_fixed_season(_changed.needed(panel, estimate.design))
+    kept = _changed.with_options(kept, allow_short=True)
     analysed = estimate.path.loc[
         estimate.path["phase"].isin(["pre", "post"]) & estimate.path["observed"].notna(), "period"
     ]
@@ -67,7 +68,7 @@ def _run(panel: Panel, estimate: Estimate) -> tuple[pd.DataFrame, list[Refusal]]
         again = found.headline
         change = (again["estimate"] - head["estimate"]) / head["std_error"]
         rows.append((period, again["estimate"], again["low"], again["high"], change))
-    return pd.DataFrame(rows, columns=COLUMNS), refusals
+    return labelled(pd.DataFrame(rows, columns=COLUMNS), estimate), refusals
 
 
 def _which(rows: pd.DataFrame) -> str:

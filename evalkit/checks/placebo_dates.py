@@ -19,7 +19,7 @@ import pandas as pd
 
 from evalkit import estimators, numbers, periods
 from evalkit.checks import _changed
-from evalkit.checks._its import excludes_zero, fitted, not_applicable, nothing
+from evalkit.checks._its import excludes_zero, fitted, labelled, not_applicable, nothing
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._its.design import SIDE
 from evalkit.estimators._its.series import joint_series
@@ -42,7 +42,7 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     placebo dates, or when the real effect does not stand out and its interval holds zero. Not applicable
     with fewer than 16 analysed periods before the start. `value` is the share of placebo dates with an
     effect at least as large against its standard error. `data`: date (first period counted as after the
-    start), estimate, std_error, low, high, real.
+    start), estimate, std_error, low, high, real, and label, unit, level.
     """
     if isinstance(estimate, Refusal) or not fitted(estimate):
         return nothing(NAME, QUESTION, estimate)
@@ -93,6 +93,7 @@ def _before(panel: Panel) -> pd.PeriodIndex:
 
 def _run(panel: Panel, estimate: Estimate, before: pd.PeriodIndex) -> tuple[pd.DataFrame, str]:
     """The placebo estimates and the real one, columns `COLUMNS`, and why some dates were refused."""
+    kept = _changed.needed(panel, estimate.design)
     transition = panel.study.protocol.transition.periods
     position = periods.ordinals(before)
     rows: list[tuple[object, ...]] = []
@@ -100,7 +101,7 @@ def _run(panel: Panel, estimate: Estimate, before: pd.PeriodIndex) -> tuple[pd.D
     for i in range(SIDE, len(before) - SIDE + 1):
         if int((position < position[i] - transition).sum()) < SIDE:
             continue
-        found = estimators.attempt(estimate.design, _changed.with_start(panel, before[i] - transition))
+        found = estimators.attempt(estimate.design, _changed.with_start(kept, before[i] - transition))
         if isinstance(found, Refusal):
             refusals.append(found)
         else:
@@ -108,7 +109,7 @@ def _run(panel: Panel, estimate: Estimate, before: pd.PeriodIndex) -> tuple[pd.D
     after = estimate.path.loc[estimate.path["phase"].eq("post") & estimate.path["fitted"].notna(), "period"]
     rows.append((after.iloc[0], *_figures(estimate), True))
     why = f"{numbers.of(len(refusals), 'date')} refused: {refusals[0].reasons[0].rstrip('.')}" if refusals else ""
-    return pd.DataFrame(rows, columns=COLUMNS), why
+    return labelled(pd.DataFrame(rows, columns=COLUMNS), estimate), why
 
 
 def _figures(estimate: Estimate) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from evalkit import estimators, numbers, periods
 from evalkit.checks import _changed
-from evalkit.checks._its import excludes_zero, fitted, nothing, sentence, told
+from evalkit.checks._its import excludes_zero, fitted, labelled, nothing, sentence, told
 from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._its.engines import family
@@ -28,6 +28,7 @@ NAME = "specification_curve"
 QUESTION = "Does the answer depend on how the model was specified?"
 CHOICES = ["engine", "trend", "season", "window"]
 COLUMNS = [*CHOICES, "estimate", "low", "high", "main", "reason"]
+NAMED = 3
 FEWEST = 5  # specifications below this are no curve
 MOST = 0.8  # of specifications that must agree for the answer not to depend on them
 EDGE_SHARE, EDGE_GAP = 0.1, 0.5  # fewer than this as large, and the median this many standard errors less
@@ -75,6 +76,8 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     low, high = (others["low"], others["high"]) if side > 0 else (-others["high"], -others["low"])
     clear, against = int((low > 0).sum()), int((high < 0).sum())
     facts = _facts(estimate, others, (same, clear, against), refused)
+    if against:
+        facts += f" On the other side: {_named(others[high < 0])}."
     verdict, why = _judge(estimate, side * others["estimate"], same, (clear, against))
     return Check(NAME, QUESTION, verdict, f"{facts} {why}", same, estimate.design, data)  # type: ignore[arg-type]
 
@@ -119,18 +122,29 @@ def _facts(estimate: Estimate, others: pd.DataFrame, found: tuple[float, int, in
     return text
 
 
+def _named(others: pd.DataFrame) -> str:
+    """Specifications by what sets each apart from most: their choices, up to three of them."""
+    names = [
+        ", ".join(str(row[c]).lower() if c != "engine" else str(row[c]) for c in CHOICES)
+        for _, row in others.iterrows()
+    ]
+    more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return "; ".join(names[:NAMED]) + more
+
+
 def _run(panel: Panel, estimate: Estimate) -> pd.DataFrame:
     """One row a specification, columns `COLUMNS`, the declared one first."""
     rows = []
-    for number, combined in enumerate(_combinations(_factors(panel))):
+    kept = _changed.needed(panel, estimate.design)
+    for number, combined in enumerate(_combinations(_factors(kept))):
         labels = [choice.label for choice in combined]
-        found = estimate if number == 0 else _attempt(panel, estimate.design, combined)
+        found = estimate if number == 0 else _attempt(kept, estimate.design, combined)
         if isinstance(found, Refusal):
             rows.append((*labels, float("nan"), float("nan"), float("nan"), False, " ".join(found.reasons)))
         else:
             head = found.headline
             rows.append((*labels, head["estimate"], head["low"], head["high"], number == 0, ""))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return labelled(pd.DataFrame(rows, columns=COLUMNS), estimate)
 
 
 def _attempt(panel: Panel, design: str, combined: tuple[Choice, ...]) -> Estimate | Refusal:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from evalkit import numbers, periods
-from evalkit.estimators.its import joint_series
+from evalkit.estimators._its.series import joint_series
 from evalkit.markup import Shown
 from evalkit.panel import Panel
 from evalkit.plots.style import (
@@ -108,7 +108,7 @@ def group_means(panel: Panel) -> Shown:
     names = {"joined": ("Units that joined", DARK_BLUE, "-"), "comparison": ("Units that never joined", ORANGE, "--")}
     with canvas() as (figure, axes):
         x = calendar(axes, window)
-        shade(axes, joint_series(panel)["phase"].to_numpy())
+        shade(axes, joint_series(panel).phase)
         for column, (label, colour, style) in names.items():
             if means[column].notna().any():
                 axes.plot(x, means[column].to_numpy(float), style, color=colour, label=label, linewidth=2)
