@@ -114,15 +114,18 @@ def influence(check: Check) -> Shown:
 
 
 def _name_periods(axes: Axes, x: pd.Series, top: pd.DataFrame) -> None:
-    """The named periods along the top of the axes, each on a line of its own so that none collide."""
-    for line, (index, row) in enumerate(top.sort_values("period").iterrows()):
-        right = x[index] > np.mean(axes.get_xlim())
-        axes.annotate(
-            periods.say(row["period"]), (x[index], row["high"]), (-6 if right else 6, 4 + 11 * line),
-            textcoords="offset points", ha="right" if right else "left", fontsize=9, color=DARK_BLUE,
-        )  # fmt: skip
+    """The named periods above the intervals, each on a line of its own, with a dotted line down to its interval."""
     low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.15 * (high - low))
+    line = 0.09 * (high - low)
+    for i, (index, row) in enumerate(top.sort_values("period").iterrows()):
+        y = high + (i + 0.3) * line
+        right = x[index] > np.mean(axes.get_xlim())
+        axes.plot([x[index]] * 2, [row["high"], y], ":", color=DARK_BLUE, linewidth=1)
+        side = "right" if right else "left"
+        axes.text(
+            x[index] + (-0.4 if right else 0.4), y, periods.say(row["period"]), ha=side, va="center", fontsize=9
+        )
+    axes.set_ylim(low, high + (len(top) + 0.2) * line)
 
 
 @answered
