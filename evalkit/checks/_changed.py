@@ -99,7 +99,7 @@ def _again(panel: Panel, study: Study, rows: pd.DataFrame, units: pd.DataFrame) 
 
 
 def _holding(panel: Panel, rows: pd.DataFrame) -> Panel:
-    """The panel with some of its rows; units that have none left are dropped, which is looked up only where needed."""
+    """The panel with some of its rows; units that have none left are dropped."""
     if len(np.unique(rows.index.codes[0])) == len(panel.units):  # type: ignore[attr-defined]
         return replace(panel, rows=rows)
     return panel.with_rows(rows)

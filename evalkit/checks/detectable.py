@@ -1,9 +1,9 @@
 """How large an effect could this design have shown?
 
-The minimal detectable effect is taken from the period before the start alone, never from the effect that was found: power
-at the observed effect only says the P value again (Hoenig and Heisey 2001, Am Stat 55:19). Level, trend and
-season before the start are fitted with AR(1) errors, in the unit of report; their rho and sigma, with the
-columns X of the real design at its analysed periods, give for a contrast c
+The minimal detectable effect is taken from the period before the start alone, never from the effect that
+was found: power at the observed effect only says the P value again (Hoenig and Heisey 2001, Am Stat 55:19).
+Level, trend and season before the start are fitted with AR(1) errors, in the unit of report; their rho and
+sigma, with the columns X of the real design at its analysed periods, give for a contrast c
 
     se^2 = sigma^2 c'(X'R^-1 X)^-1 c,   MDE = (t_{1-a/2,df} + t_{power,df}) se,
 

@@ -6,8 +6,8 @@ columns of the main analysis and AR(1) errors, in the unit of report whatever th
 
 One period held out is one column more, 1 in it and else 0: with y = Xb + Dd + u, d is exactly the error of
 the best linear forecast of each, and its covariance that of the forecast, noise of the new points included
-(Salkever 1976, J Econometrics 4:393). One fit by restricted maximum likelihood then gives errors, prediction limits
-and their mean with an interval, and rho comes from the earlier part alone.
+(Salkever 1976, J Econometrics 4:393). One fit by restricted maximum likelihood then gives errors, prediction
+limits and their mean with an interval, and rho comes from the earlier part alone.
 """
 
 from __future__ import annotations
@@ -97,11 +97,12 @@ def _facts(estimate: Estimate, data: pd.DataFrame, bias: float, span: dict[str, 
     level = abs(float(held["observed"].mean()))
     inside = int(held["observed"].between(held["low"], held["high"]).sum())
     places = numbers.decimals_for([float(estimate.headline["std_error"])])
+    ends = numbers.interval(span["low"], span["high"], places)
     share = f", {numbers.number(100 * root / level, 1)}% of its level" if level else ""
     first, last = periods.say(held["period"].iloc[0]), periods.say(held["period"].iloc[-1])
     return (
-        f"Held out, {first} to {last} lay on average {numbers.signed(bias, places)} {estimate.unit} from its forecast "
-        f"({numbers.per_cent(estimate.level)} interval {numbers.interval(span['low'], span['high'], places)}); the "
-        f"root mean square error was {numbers.number(root, places)}{share}. {inside} of {len(held)} points lay within "
-        f"their {numbers.per_cent(estimate.level)} prediction limits."
+        f"Held out, {first} to {last} lay on average {numbers.signed(bias, places)} {estimate.unit} from its "
+        f"forecast ({numbers.per_cent(estimate.level)} interval {ends}); the "
+        f"root mean square error was {numbers.number(root, places)}{share}. {inside} of {len(held)} points lay "
+        f"within their {numbers.per_cent(estimate.level)} prediction limits."
     )

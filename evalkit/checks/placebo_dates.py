@@ -1,9 +1,9 @@
 """Would the same analysis find an effect at dates when nothing had started?
 
-Everything from the real first joining on is dropped. Every period before it then serves in turn as if it were the first
-one after the start, as long as 8 analysed periods lie on either side; the same model is fitted there. The windows
-overlap, so the results are not independent and no P value is made of them: what is reported is the rank of the real
-effect among the placebo effects.
+Everything from the real first joining on is dropped. Every period before it then serves in turn as if it
+were the first one after the start, as long as 8 analysed periods lie on either side; the same model is
+fitted there. The windows overlap, so the results are not independent and no P value is made of them: what
+is reported is the rank of the real effect among the placebo effects.
 
 Compared are both the effects and the effects over their standard errors; the latter decide, because a
 placebo window is shorter than the real one and its effects are less certain.

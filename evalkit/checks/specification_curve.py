@@ -115,7 +115,8 @@ def _facts(estimate: Estimate, others: pd.DataFrame, found: tuple[float, int, in
         side = "positive" if estimate.headline["estimate"] > 0 else "negative"
         text += (
             f"{numbers.of(len(others), 'other specification')} gave {span}; {numbers.number(100 * same, 0)}% were "
-            f"{side} as it is, {clear} of {len(others)} intervals exclude zero on that side and {against} on the other."
+            f"{side} as it is, {clear} of {len(others)} intervals exclude zero on that side and {against} on "
+            "the other."
         )
     if refused:
         text += f" {numbers.of(refused, 'specification')} could not be computed."
