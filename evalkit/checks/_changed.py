@@ -100,6 +100,6 @@ def _again(panel: Panel, study: Study, rows: pd.DataFrame, units: pd.DataFrame) 
 
 def _holding(panel: Panel, rows: pd.DataFrame) -> Panel:
     """The panel with some of its rows; units that have none left are dropped."""
-    if len(np.unique(rows.index.codes[0])) == len(panel.units):  # type: ignore[attr-defined]
+    if len(np.unique(rows.index.codes[0])) == len(panel.units):
         return replace(panel, rows=rows)
     return panel.with_rows(rows)

@@ -9,8 +9,8 @@ innovations, mean 0 after centring,
 which is the Ljung-Box statistic where nothing is missing. Q is chi-squared on H less the number of error
 parameters that were fitted, in long series. In short ones the terms of the model alone make innovations
 depend on each other: with 24 months and two harmonic pairs that reference raises a false alarm three
-times in ten. Given the panel, the reference is therefore Q in series drawn from the fitted error model and fitted anew (parametric
-bootstrap), for the default engine and those that take periods as independent.
+times in ten. Given the panel, the reference is therefore Q in series drawn from the fitted error model and
+fitted anew (parametric bootstrap), for the default engine and those that take periods as independent.
 
 Sources: Ljung and Box (1978), Biometrika 65:297; Stoffer and Toloi (1992), Statistics and Probability
 Letters 13:391 (missing observations); Lin and McLeod (2006), Comput Stat Data Anal 51:1731 (Monte Carlo reference).

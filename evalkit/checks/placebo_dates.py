@@ -29,17 +29,19 @@ NAME = "placebo_dates"
 QUESTION = "Would the same analysis find an effect at dates when nothing had started?"
 FEWEST = 5  # placebo dates below this cannot place the real effect
 LARGE_SHARE = 0.10  # of placebo dates that may be as large as the real effect
-EXCESS = 2  # times the nominal share of placebo intervals that may exclude zero
+EXCESS, FAR = 2, 4  # times the nominal share of placebo intervals that exclude zero: a doubt, a concern
 COLUMNS = ["date", "estimate", "std_error", "low", "high", "real"]
 
 
 def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     """Concern when placebo dates show effects too.
 
-    Concern when (a) two or more placebo intervals, and more than twice their nominal share (over 10% of
+    Concern when (a) two or more placebo intervals, and more than four times their nominal share (over 20% of
     95% intervals), exclude zero; or (b) the real interval excludes zero and yet more than 10% of placebo
-    dates have an effect at least as large against its standard error. Inconclusive with fewer than 5
-    placebo dates, or when the real effect does not stand out and its interval holds zero. Not applicable
+    dates have an effect at least as large against its standard error. Neighbouring windows share most of
+    their data, so that over twice the nominal share (10%) is seen in one clean series in five, over four
+    times in one in twenty-five (60 months, start at the 40th): the former is inconclusive. So are fewer than 5
+    placebo dates, and a real effect that does not stand out and whose interval holds zero. Not applicable
     with fewer than 16 analysed periods before the start. `value` is the share of placebo dates with an
     effect at least as large against its standard error. `data`: date (first period counted as after the
     start), estimate, std_error, low, high, real, and label, unit, level.
@@ -69,13 +71,16 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
 def _judge(estimate: Estimate, data: pd.DataFrame, facts: str, found: tuple[float, int]) -> Check:
     value, clear = found
     real = excludes_zero(estimate.headline)
-    many = len(data) - 1
-    if clear > 1 and clear > EXCESS * (1 - estimate.level) * many:
+    nominal = (1 - estimate.level) * (len(data) - 1)
+    if clear > 1 and clear > FAR * nominal:
         reading = f"{facts} The model finds effects where there were none, so its intervals are not to be trusted."
         verdict = "concern"
     elif value > LARGE_SHARE and real:
         reading = f"{facts} Dates without any start give effects as large, so this one may be the model's doing."
         verdict = "concern"
+    elif clear > 1 and clear > EXCESS * nominal:
+        reading = f"{facts} That is more than one would expect, though overlapping windows can be so by chance."
+        verdict = "inconclusive"
     elif value > LARGE_SHARE:
         reading = f"{facts} The real effect does not stand out, which agrees with its interval."
         verdict = "inconclusive"

@@ -88,7 +88,8 @@ def effect_path(estimate: Estimate) -> Shown:
     alt = (
         f"Effect on {estimate.label} in {numbers.of(len(path), 'period')} after the start, in {estimate.unit}: "
         f"{numbers.signed(effect[0], decimals)} in {periods.say(window[0])} and "
-        f"{numbers.signed(effect[-1], decimals)} in {periods.say(window[-1])}; {clear} of the {len(path)} intervals exclude zero."
+        f"{numbers.signed(effect[-1], decimals)} in {periods.say(window[-1])}; "
+        f"{clear} of the {len(path)} intervals exclude zero."
     )
     cells = [[numbers.number(v, decimals) for v in values] for values in (effect, low, high)]
     rows = period_rows(path["period"].tolist(), *cells)
