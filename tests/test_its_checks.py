@@ -183,10 +183,10 @@ def test_a_random_walk_is_a_concern_by_itself(clean):
 @pytest.mark.parametrize("errors", ["ar1", "ols"])
 def test_white_noise_in_a_short_series_is_no_false_alarm(make, errors):
     verdicts = []
-    for seed in range(25):
+    for seed in range(15):
         panel = panel_of(make, 50 + ar(24, seed=seed), 14, model=model(impact="level", errors=errors))
         verdicts.append(checks.autocorrelation(estimators.fit("its", panel), panel).verdict)
-    assert verdicts.count("concern") <= 4
+    assert verdicts.count("concern") <= 3
 
 
 def test_a_simulated_reference_still_sees_what_is_there(make):
@@ -393,7 +393,7 @@ def test_the_minimal_detectable_effect_is_found_four_times_in_five():
 
 
 def test_the_standard_error_is_that_of_the_engine_at_its_own_rho():
-    X = np.column_stack([np.ones(40), np.arange(40.0), (np.arange(25) >= 25).astype(float)])
+    X = np.column_stack([np.ones(40), np.arange(40.0), (np.arange(40) >= 25).astype(float)])
     t = np.delete(np.arange(43), [10, 11, 12])
     fit = ar1.fit(X, ar(40, 0.5, seed=3), t, guarded=False)
     weights = np.array([0, 0, 1.0])
