@@ -26,7 +26,8 @@ def estimate(value=2.0, error=0.5, *, residuals=None, leads=None, title="A desig
         months = pd.period_range("2020-01", periods=len(residuals), freq="M")
         path = pd.DataFrame(
             {"period": months, "phase": "pre", "observed": residuals, "fitted": 0.0, "counterfactual": np.nan,
-             "low": np.nan, "high": np.nan}
+             "low": np.nan, "high": np.nan, "effect": np.nan, "effect_low": np.nan, "effect_high": np.nan,
+             "innovation": residuals}
         )  # fmt: skip
     if leads is not None:
         rows = [inference.term(str(i), lead, 1.0, 40, 0.95) for i, lead in enumerate(leads)]

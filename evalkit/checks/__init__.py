@@ -3,7 +3,25 @@
 from evalkit.checks.agreement import check as agreement
 from evalkit.checks.autocorrelation import check as autocorrelation
 from evalkit.checks.balancing import check as balancing
+from evalkit.checks.detectable import check as detectable
 from evalkit.checks.entry import check as entry
+from evalkit.checks.forecast_error import check as forecast_error
+from evalkit.checks.influence import check as influence
 from evalkit.checks.parallel_trends import check as parallel_trends
+from evalkit.checks.placebo_dates import check as placebo_dates
+from evalkit.checks.seasonality import check as seasonality
+from evalkit.checks.specification_curve import check as specification_curve
 
-__all__ = ["agreement", "autocorrelation", "balancing", "entry", "parallel_trends"]
+__all__ = [
+    "agreement",
+    "autocorrelation",
+    "balancing",
+    "detectable",
+    "entry",
+    "forecast_error",
+    "influence",
+    "parallel_trends",
+    "placebo_dates",
+    "seasonality",
+    "specification_curve",
+]

@@ -1,6 +1,22 @@
 """Figures: they draw what was computed, and compute nothing."""
 
-from evalkit.plots.estimates import counterfactual, event_study, forest
+from evalkit.plots.checks import autocorrelation, detectable, forecast_error, influence, placebo_dates
+from evalkit.plots.curve import specification_curve
+from evalkit.plots.estimates import counterfactual, effect_path, event_study, forest
 from evalkit.plots.panels import group_means, heat_map, rollout
 
-__all__ = ["counterfactual", "event_study", "forest", "group_means", "heat_map", "rollout"]
+__all__ = [
+    "autocorrelation",
+    "counterfactual",
+    "detectable",
+    "effect_path",
+    "event_study",
+    "forecast_error",
+    "forest",
+    "group_means",
+    "heat_map",
+    "influence",
+    "placebo_dates",
+    "rollout",
+    "specification_curve",
+]

@@ -24,6 +24,8 @@ from evalkit.plots.style import (
     shown,
 )
 
+MOST_PERIODS = 12  # labels along the axis
+
 
 @drawable
 def counterfactual(estimate: Estimate) -> Shown:
@@ -59,6 +61,40 @@ def counterfactual(estimate: Estimate) -> Shown:
     header = ["Period", "Phase", "Observed", "Fitted", "Counterfactual", f"{level} low", f"{level} high"]
     rows = period_rows(window, path["phase"].tolist(), *cells)
     return shown(figure, alt, f"{estimate.label}: observed course and the earlier course carried on", header, rows)
+
+
+@drawable
+def effect_path(estimate: Estimate) -> Shown:
+    """The effect in every analysed period after the start, with its pointwise interval."""
+    path = estimate.path[estimate.path["effect"].notna()]
+    window = pd.period_range(path["period"].iloc[0], path["period"].iloc[-1])
+    level = numbers.per_cent(estimate.level)
+    with canvas(height=3.8) as (figure, axes):
+        x = np.array([(p - window[0]).n for p in path["period"]])
+        effect = path["effect"].to_numpy(float)
+        low, high = path["effect_low"].to_numpy(float), path["effect_high"].to_numpy(float)
+        axes.errorbar(
+            x, effect, np.vstack([effect - low, high - effect]), fmt="o", color=DARK_BLUE, markersize=5,
+            linewidth=1.2, label=f"Effect ({level} interval, period by period)",
+        )  # fmt: skip
+        axes.axhline(0, color=GREY, linewidth=1)
+        step = max(1, -(-len(window) // MOST_PERIODS))
+        axes.set_xticks(range(0, len(window), step), [periods.code(p) for p in window[::step]])
+        axes.set_xlabel("Analysed period after the start")
+        axes.set_ylabel(f"Effect ({estimate.unit})")
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), fontsize=9)
+    decimals = numbers.decimals_for([float(np.median(high - low)) / 4])
+    clear = int(((low > 0) | (high < 0)).sum())
+    alt = (
+        f"Effect on {estimate.label} in {numbers.of(len(path), 'period')} after the start, in {estimate.unit}: "
+        f"{numbers.signed(effect[0], decimals)} in {periods.say(window[0])} and "
+        f"{numbers.signed(effect[-1], decimals)} in {periods.say(window[-1])}; "
+        f"{clear} of the {len(path)} intervals exclude zero."
+    )
+    cells = [[numbers.number(v, decimals) for v in values] for values in (effect, low, high)]
+    rows = period_rows(path["period"].tolist(), *cells)
+    header = ["Period", "Effect", f"{level} low", f"{level} high"]
+    return shown(figure, alt, f"{estimate.label}: effect in every period after the start", header, rows)
 
 
 @drawable

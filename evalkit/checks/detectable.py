@@ -1,0 +1,142 @@
+"""How large an effect could this design have shown?
+
+The minimal detectable effect is taken from the period before the start alone, never from the effect that
+was found: power at the observed effect only says the P value again (Hoenig and Heisey 2001, Am Stat 55:19).
+Level, trend and season before the start are fitted with AR(1) errors, in the unit of report; their rho and
+sigma, with the columns X of the real design at its analysed periods, give for a contrast c
+
+    se^2 = sigma^2 c'(X'R^-1 X)^-1 c,   MDE = (t_{1-a/2,df} + t_{power,df}) se,
+
+R_ij = rho^|t_i - t_j|, a one less the study's level, and df the bounded degrees of freedom of Kenward and
+Roger (1997, Biometrics 53:983): 2 v^2 / (g'Wg), at least 3, with v the variance, g its gradient in
+(sigma^2, rho) and W the inverse of the expected restricted information.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from evalkit import numbers
+from evalkit.checks._its import OWN, before, excludes_zero, fitted, labelled, not_applicable, nothing, told
+from evalkit.errors import DesignError
+from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.estimators._its import ar1
+from evalkit.estimators._its.design import Design
+from evalkit.panel import Panel
+
+NAME = "detectable"
+QUESTION = "How large an effect could this design have shown?"
+POWER = 0.8
+POWERS = (0.05, *np.arange(0.1, 0.91, 0.1).round(1).tolist(), 0.95)
+WIDER = 1.5  # the reported interval this many times as wide as the period before promised is worth a word
+AVERAGE, LEVEL = "average effect after joining", "level change"
+COLUMNS = ["term", "power", "effect", "std_error", "df"]
+
+
+def check(panel: Panel, estimate: Estimate | Refusal, worthwhile: float | None = None) -> Check:
+    """Inconclusive when the interval holds zero and an effect that matters could have been missed.
+
+    worthwhile  smallest effect worth having, in the unit of report, sign apart; without one the size of the
+                reported effect is the yardstick: the design could then not reliably show effects of such a
+                size, whatever the truth is
+
+    `value` is the minimal detectable average effect at 80% power. `data`: term (average effect, level
+    change), power, effect (detectable at that power), std_error, df. Not applicable with fewer than 12
+    analysed periods before the start.
+    """
+    if isinstance(estimate, Refusal) or not fitted(estimate):
+        return nothing(NAME, QUESTION, estimate)
+    if estimate.design != OWN:
+        return not_applicable(NAME, QUESTION, "It is asked of a plain interrupted time series.", estimate.design)
+    try:
+        known = before(panel)
+        noise = ar1.fit(known.X, known.y, known.t)
+    except DesignError as refusal:
+        return not_applicable(NAME, QUESTION, f"It cannot be asked: {refusal.faults[0].what}.", estimate.design)
+    rho, sigma = noise.diagnostics["rho"], noise.diagnostics["sigma"]
+    data = labelled(_table(known.design, rho, sigma, estimate.level), estimate)
+    at_power = data[data["power"].eq(POWER)].set_index("term")
+    value = float(at_power.loc[AVERAGE, "effect"])
+    facts = _facts(estimate, at_power, rho)
+    if excludes_zero(estimate.headline):
+        return Check(NAME, QUESTION, "reassuring", facts, value, estimate.design, data)
+    yardstick = abs(float(estimate.headline["estimate"])) if worthwhile is None else abs(worthwhile)
+    what = "the size of the one reported" if worthwhile is None else "the size held to be worthwhile"
+    if value > yardstick:
+        reading = (
+            f"{facts} The reported interval holds zero, {told(estimate)}, and an effect of {what} could well have "
+            "been missed: no effect shown is not evidence of no effect."
+        )
+        return Check(NAME, QUESTION, "inconclusive", reading, value, estimate.design, data)
+    reading = f"{facts} The reported interval holds zero although an effect of {what} would most likely have shown."
+    return Check(NAME, QUESTION, "reassuring", reading, value, estimate.design, data)
+
+
+def _table(design: Design, rho: float, sigma: float, level: float) -> pd.DataFrame:
+    """Detectable effects by power, columns `COLUMNS`."""
+    after = design.series.post[design.series.used]
+    X, t = design.analysed, design.series.t[design.series.used]
+    effect = np.isin(design.X.columns, design.effect)
+    contrasts = {AVERAGE: X[after].mean(axis=0) * effect}
+    if "level_change" in design.effect:
+        contrasts[LEVEL] = design.weights("level_change")
+    rows = []
+    for name, weights in contrasts.items():
+        error, df = planned(X, t, (rho, sigma), weights)
+        for power in POWERS:
+            reach = float(stats.t.ppf(0.5 + level / 2, df) + stats.t.ppf(power, df)) * error
+            rows.append((name, power, max(reach, 0.0), error, df))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def planned(X: np.ndarray, t: np.ndarray, noise: tuple[float, float], weights: np.ndarray) -> tuple[float, float]:
+    """The standard error of c'beta that a design would have, and its degrees of freedom.
+
+    X  the design, shape (n, k); t calendar positions, shape (n,); noise (rho, sigma), sigma the standard deviation of
+    the errors; weights c, shape (k,)
+    """
+    rho, sigma = noise
+    apart = np.abs(np.subtract.outer(t, t)).astype(float)
+    R = rho**apart
+    slope = np.where(apart > 0, apart * rho ** np.maximum(apart - 1, 0), 0.0)
+    inverse = np.linalg.inv(R)
+    bread = np.linalg.inv(X.T @ inverse @ X)
+    residual_maker = inverse - inverse @ X @ bread @ X.T @ inverse
+    along = residual_maker @ slope
+    n, k = X.shape
+    # expected restricted information on (sigma^2, rho), sigma^2 in units of itself
+    cross = float(np.trace(along)) / 2
+    information = np.array([[(n - k) / 2, cross], [cross, float(np.trace(along @ along)) / 2]])
+    reach = inverse @ X @ bread @ weights
+    unit = float(weights @ bread @ weights)
+    gradient = np.array([unit, float(reach @ slope @ reach)])
+    spread = float(gradient @ np.linalg.inv(information) @ gradient)
+    df = max(ar1.LEAST_DF, 2 * unit**2 / spread)
+    return sigma * float(np.sqrt(unit)), min(df, float(n - k))
+
+
+def _facts(estimate: Estimate, at_power: pd.DataFrame, rho: float) -> str:
+    head = estimate.headline
+    places = numbers.decimals_for([float(head["std_error"])])
+    average = at_power.loc[AVERAGE]
+    text = (
+        f"Judged by the period before the start alone, this design shows an average effect of "
+        f"{numbers.number(average['effect'], places)} {estimate.unit} or more with a probability of at least "
+        f"{numbers.per_cent(POWER)}"
+    )
+    if LEVEL in at_power.index:
+        text += f", and a level change of {numbers.number(at_power.loc[LEVEL, 'effect'], places)}"
+    text += "."
+    promised = float(stats.t.ppf(0.5 + estimate.level / 2, average["df"]) * average["std_error"])
+    got = float(head["high"] - head["low"]) / 2
+    text += (
+        f" Its interval would reach {numbers.number(promised, places)} either side; the reported one reaches "
+        f"{numbers.number(got, places)}."
+    )
+    if got > WIDER * promised:
+        text += " The series was less steady, or its autocorrelation less certain, than before the start."
+    if rho >= ar1.HIGHEST - ar1.CLOSE:
+        text += " Before the start the series is close to a random walk, so these figures are a rough guide only."
+    return text

@@ -1,0 +1,98 @@
+"""Does the answer hang on a single period?
+
+Each analysed period is left out in turn, its place in the calendar kept as a gap, and the same model fitted
+again, rho included. The change of the headline is given in units of its standard error. Seasonal terms
+stay those of the main analysis, and a side that falls from 8 periods to 7 keeps its change of slope.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from evalkit import estimators, numbers, periods
+from evalkit.checks import _changed
+from evalkit.checks._its import excludes_zero, fitted, labelled, not_applicable, nothing, sentence, told
+from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.panel import Panel
+
+NAME = "influence"
+QUESTION = "Does the answer hang on a single period?"
+LARGE = 1.0  # standard errors
+NAMED = 3
+COLUMNS = ["period", "estimate", "low", "high", "change"]
+
+
+def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
+    """Concern when leaving one period out changes the answer.
+
+    Concern when, with any one period left out, the estimate moves by more than one standard error or its
+    interval moves onto or off zero; inconclusive when only its sign changes, or a period cannot be left
+    out. `value` is the largest change in standard errors, with its sign. `data`: period, estimate, low,
+    high, change.
+    """
+    if isinstance(estimate, Refusal) or not fitted(estimate):
+        return nothing(NAME, QUESTION, estimate)
+    data, refusals = _run(panel, estimate)
+    if data.empty:
+        return not_applicable(NAME, QUESTION, f"No period can be left out: {sentence(refusals[0])}.", estimate.design)
+    head = estimate.headline
+    order = data["change"].abs().sort_values(ascending=False, kind="stable").index
+    value = float(data.loc[order[0], "change"])
+    clear = (data["low"] > 0) | (data["high"] < 0)
+    flipped = data[clear != excludes_zero(head)]
+    turned = data[(data["estimate"] > 0) != (head["estimate"] > 0)]
+    facts = _facts(estimate, data.loc[order[:NAMED]], refusals)
+    if abs(value) > LARGE or len(flipped):
+        reading = f"{facts} {_why(head, value, flipped)}"
+        return Check(NAME, QUESTION, "concern", reading, value, estimate.design, data)
+    if len(turned) or refusals:
+        doubt = f" Leaving out {_which(turned)} turns its sign." if len(turned) else ""
+        return Check(NAME, QUESTION, "inconclusive", facts + doubt, value, estimate.design, data)
+    return Check(NAME, QUESTION, "reassuring", f"{facts} None changes the answer.", value, estimate.design, data)
+
+
+def _run(panel: Panel, estimate: Estimate) -> tuple[pd.DataFrame, list[Refusal]]:
+    """The estimate without each analysed period, columns `COLUMNS`, and the refusals."""
+    kept = _changed.with_fixed_season(_changed.needed(panel, estimate.design))
+    kept = _changed.with_options(kept, allow_short=True)
+    analysed = estimate.path.loc[
+        estimate.path["phase"].isin(["pre", "post"]) & estimate.path["observed"].notna(), "period"
+    ]
+    head = estimate.headline
+    rows, refusals = [], []
+    for period in analysed:
+        found = estimators.attempt(estimate.design, _changed.without_periods(kept, pd.PeriodIndex([period])))
+        if isinstance(found, Refusal):
+            refusals.append(found)
+            continue
+        again = found.headline
+        change = (again["estimate"] - head["estimate"]) / head["std_error"]
+        rows.append((period, again["estimate"], again["low"], again["high"], change))
+    return labelled(pd.DataFrame(rows, columns=COLUMNS), estimate), refusals
+
+
+def _which(rows: pd.DataFrame) -> str:
+    return periods.runs(rows["period"])
+
+
+def _facts(estimate: Estimate, top: pd.DataFrame, refusals: list[Refusal]) -> str:
+    places = numbers.decimals_for([float(estimate.headline["std_error"])])
+    named = "; ".join(
+        f"without {periods.say(row.period)} {numbers.signed(row.estimate, places)} "
+        f"({numbers.signed(row.change, 2)} standard errors)"
+        for row in top.itertuples()
+    )
+    text = f"The estimate is {told(estimate)}. The periods that move it most: {named}."
+    if refusals:
+        text += f" {numbers.of(len(refusals), 'period')} could not be left out ({sentence(refusals[0])})."
+    return text
+
+
+def _why(head: pd.Series, value: float, flipped: pd.DataFrame) -> str:
+    parts = []
+    if abs(value) > LARGE:
+        parts.append("One period alone moves the estimate by more than its standard error.")
+    if len(flipped):
+        now = "holds" if excludes_zero(head) else "excludes"
+        parts.append(f"The interval {now} zero once {_which(flipped)} is left out.")
+    return " ".join(parts)

@@ -1,0 +1,94 @@
+"""The specification curve: every specification's estimate above, and which choices it made below."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from evalkit import numbers
+from evalkit.estimate import Check
+from evalkit.markup import Shown
+from evalkit.plots.checks import answered
+from evalkit.plots.style import DARK_BLUE, GREY, GRID, LIGHT_GREY, canvas, sentence_case, shown
+
+CHOICES = ("engine", "trend", "season", "window")
+ROW = 0.2  # inches a row of the matrix
+TOP = 2.9
+
+
+@answered
+def specification_curve(check: Check) -> Shown:
+    """Estimates in order of size with their intervals, the declared one marked; a dot for each choice made.
+
+    Specifications that were refused are listed in the data table with the reason.
+    """
+    data = check.data
+    drawn = data[data["reason"].eq("")].sort_values("estimate", kind="stable").reset_index(drop=True)
+    rows = [(choice, str(value)) for choice in CHOICES for value in dict.fromkeys(drawn[choice])]
+    with canvas(height=TOP + ROW * (len(rows) + len(CHOICES)) + 0.4) as (figure, only):
+        only.remove()
+        heights = [TOP, ROW * (len(rows) + len(CHOICES))]
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+        _estimates(top, drawn)
+        _matrix(bottom, drawn, rows)
+    declared = f"{len(drawn)} specifications in order of their estimate"
+    alt = f"Specification curve: {declared}, with the choices that each made. {check.reading}"
+    level = numbers.per_cent(float(data["level"].iloc[0]))
+    header = ["Specification", *map(sentence_case, CHOICES[1:]), "Estimate", f"{level} low", f"{level} high", "Note"]
+    caption = f"{data['label'].iloc[0]}: the effect under other reasonable specifications"
+    return shown(figure, alt, caption, header, _table(data))
+
+
+def _estimates(axes: Axes, drawn: pd.DataFrame) -> None:
+    x, main = np.arange(len(drawn)), drawn["main"].to_numpy(bool)
+    level = numbers.per_cent(float(drawn["level"].iloc[0]))
+    for which, marker, colour, width, label in (
+        (~main, "o", LIGHT_GREY, 1.2, f"Other specification ({level} interval)"),
+        (main, "D", DARK_BLUE, 2.4, f"Declared in the protocol ({level} interval)"),
+    ):
+        part = drawn[which]
+        y = part["estimate"].to_numpy(float)
+        errors = np.vstack([y - part["low"].to_numpy(float), part["high"].to_numpy(float) - y])
+        axes.errorbar(x[which], y, errors, fmt=marker, color=colour, markersize=5, linewidth=width, label=label)
+    axes.axhline(0, color=GREY, linewidth=1)
+    axes.set_ylabel(f"Effect ({drawn['unit'].iloc[0]})")
+    axes.tick_params(bottom=False)
+    axes.grid(visible=False, axis="x")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, fontsize=9)
+
+
+def _matrix(axes: Axes, drawn: pd.DataFrame, rows: list[tuple[str, str]]) -> None:
+    """A row for each choice, in groups with their headings; filled where the specification made it."""
+    main = drawn["main"].to_numpy(bool)
+    ticks, labels, y, group = [], [], 0, ""
+    for choice, value in rows:
+        if choice != group:
+            group = choice
+            axes.text(-0.9, y, sentence_case(choice), fontsize=9, fontweight="bold", va="center", ha="left")
+            y += 1
+        made = np.flatnonzero(drawn[choice].eq(value))
+        axes.axhline(y, color=GRID, linewidth=0.6)
+        axes.plot(made[~main[made]], np.full((~main[made]).sum(), y), "o", color=LIGHT_GREY, markersize=4)
+        axes.plot(made[main[made]], np.full(main[made].sum(), y), "D", color=DARK_BLUE, markersize=5)
+        ticks.append(y)
+        labels.append(value)
+        y += 1
+    axes.set_yticks(ticks, labels, fontsize=8)
+    axes.set_ylim(y - 0.4, -0.7)
+    axes.set_xlim(-1, len(drawn))
+    axes.set_xticks([])
+    axes.grid(visible=False)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.tick_params(left=False)
+
+
+def _table(data: pd.DataFrame) -> list[list[str]]:
+    width = (data["high"] - data["low"]).dropna()
+    places = numbers.decimals_for([float(width.median()) / 4])
+    out = []
+    for _, row in data.iterrows():
+        cells = [numbers.number(float(row[c]), places) for c in ("estimate", "low", "high")]
+        note = "declared" if row["main"] else row["reason"] and f"not computed: {row['reason']}"
+        out.append([str(row["engine"]), *(str(row[c]) for c in CHOICES[1:]), *cells, note])
+    return out
