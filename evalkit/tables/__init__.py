@@ -1,0 +1,16 @@
+"""Tables: what was declared, what was found, what was asked; formatted, never computed."""
+
+from evalkit.tables.general import checks, data_warnings, diagnostics, estimates, files, outcomes, protocol, waves
+from evalkit.tables.series import declared
+
+__all__ = [
+    "checks",
+    "data_warnings",
+    "declared",
+    "diagnostics",
+    "estimates",
+    "files",
+    "outcomes",
+    "protocol",
+    "waves",
+]
