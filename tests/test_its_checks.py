@@ -419,6 +419,15 @@ def test_no_effect_shown_is_not_evidence_of_none(nothing_there):
     assert asked("detectable", nothing_there, worthwhile=0.01).verdict == "inconclusive"
 
 
+def test_a_series_less_steady_than_before_the_start_leaves_the_figure_in_doubt(make):
+    y = 50 + ar(60, 0.2, seed=6, sd=0.5)
+    y[36:] += ar(24, 0.7, seed=4, sd=4.0)
+    panel = panel_of(make, y, 36, model=model(impact="level"))
+    found = asked("detectable", panel, worthwhile=30.0)
+    assert found.verdict == "inconclusive"
+    assert "less steady" in found.reading
+
+
 # changed panels and figures
 
 
