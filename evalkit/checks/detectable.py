@@ -42,6 +42,9 @@ def check(panel: Panel, estimate: Estimate | Refusal, worthwhile: float | None =
                 reported effect is the yardstick: the design could then not reliably show effects of such a
                 size, whatever the truth is
 
+    It is inconclusive too when the interval holds zero and is more than 1.5 times as wide as the period
+    before promised: the figure is then too hopeful.
+
     `value` is the minimal detectable average effect at 80% power. `data`: term (average effect, level
     change), power, effect (detectable at that power), std_error, df. Not applicable with fewer than 12
     analysed periods before the start.
@@ -63,12 +66,16 @@ def check(panel: Panel, estimate: Estimate | Refusal, worthwhile: float | None =
     if excludes_zero(estimate.headline):
         return Check(NAME, QUESTION, "reassuring", facts, value, estimate.design, data)
     yardstick = abs(float(estimate.headline["estimate"])) if worthwhile is None else abs(worthwhile)
+    promised, got = _reach(estimate, at_power)
     what = "the size of the one reported" if worthwhile is None else "the size held to be worthwhile"
     if value > yardstick:
         reading = (
             f"{facts} The reported interval holds zero, {told(estimate)}, and an effect of {what} could well have "
             "been missed: no effect shown is not evidence of no effect."
         )
+        return Check(NAME, QUESTION, "inconclusive", reading, value, estimate.design, data)
+    if got > WIDER * promised:
+        reading = f"{facts} So what it could show is less than that figure says; its interval holds zero."
         return Check(NAME, QUESTION, "inconclusive", reading, value, estimate.design, data)
     reading = f"{facts} The reported interval holds zero although an effect of {what} would most likely have shown."
     return Check(NAME, QUESTION, "reassuring", reading, value, estimate.design, data)
@@ -117,6 +124,13 @@ def planned(X: np.ndarray, t: np.ndarray, noise: tuple[float, float], weights: n
     return sigma * float(np.sqrt(unit)), min(df, float(n - k))
 
 
+def _reach(estimate: Estimate, at_power: pd.DataFrame) -> tuple[float, float]:
+    """Half the width of the average effect's interval: as the period before promised, and as reported."""
+    average, head = at_power.loc[AVERAGE], estimate.headline
+    promised = float(stats.t.ppf(0.5 + estimate.level / 2, average["df"]) * average["std_error"])
+    return promised, float(head["high"] - head["low"]) / 2
+
+
 def _facts(estimate: Estimate, at_power: pd.DataFrame, rho: float) -> str:
     head = estimate.headline
     places = numbers.decimals_for([float(head["std_error"])])
@@ -129,8 +143,7 @@ def _facts(estimate: Estimate, at_power: pd.DataFrame, rho: float) -> str:
     if LEVEL in at_power.index:
         text += f", and a level change of {numbers.number(at_power.loc[LEVEL, 'effect'], places)}"
     text += "."
-    promised = float(stats.t.ppf(0.5 + estimate.level / 2, average["df"]) * average["std_error"])
-    got = float(head["high"] - head["low"]) / 2
+    promised, got = _reach(estimate, at_power)
     text += (
         f" Its interval would reach {numbers.number(promised, places)} either side; the reported one reaches "
         f"{numbers.number(got, places)}."

@@ -46,7 +46,11 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
         reading = f"{facts} {_why(head, value, flipped)}"
         return Check(NAME, QUESTION, "concern", reading, value, estimate.design, data)
     if len(turned) or refusals:
-        doubt = f" Leaving out {_which(turned)} turns its sign." if len(turned) else ""
+        doubt = (
+            f" Leaving out {'' if len(turned) == 1 else 'any one of '}{_which(turned)} turns its sign."
+            if len(turned)
+            else ""
+        )
         return Check(NAME, QUESTION, "inconclusive", facts + doubt, value, estimate.design, data)
     return Check(NAME, QUESTION, "reassuring", f"{facts} None changes the answer.", value, estimate.design, data)
 
@@ -94,5 +98,6 @@ def _why(head: pd.Series, value: float, flipped: pd.DataFrame) -> str:
         parts.append("One period alone moves the estimate by more than its standard error.")
     if len(flipped):
         now = "holds" if excludes_zero(head) else "excludes"
-        parts.append(f"The interval {now} zero once {_which(flipped)} is left out.")
+        any_one = "" if len(flipped) == 1 else "any one of "
+        parts.append(f"The interval {now} zero once {any_one}{_which(flipped)} is left out.")
     return " ".join(parts)
