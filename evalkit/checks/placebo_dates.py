@@ -8,8 +8,7 @@ is reported is the rank of the real effect among the placebo effects.
 Compared are both the effects and the effects over their standard errors; the latter decide, because a
 placebo window is shorter than the real one and its effects are less certain.
 
-Source: Linden (2018), J Eval Clin Pract 24:447 (placebo starts of an interrupted time series); Abadie, Diamond
-and Hainmueller (2010), J Am Stat Assoc 105:493 (ranks).
+Source: Abadie, Diamond and Hainmueller (2010), J Am Stat Assoc 105:493 (ranks among placebos, there of units).
 """
 
 from __future__ import annotations

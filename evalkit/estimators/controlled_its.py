@@ -17,7 +17,7 @@ Assumes that without the collaborative the difference would have kept its level 
 joining did not move the control.
 
 Sources: Lopez Bernal, Cummins and Gasparrini (2018), Int J Epidemiol 47:2082; Linden (2015), Stata Journal
-15:480 (the interactions).
+15:480 (the interactions); Bottomley, Scott and Isham (2019), Epidemiologic Methods 8 (the difference).
 """
 
 from __future__ import annotations
