@@ -94,7 +94,7 @@ def harmonics(index: pd.PeriodIndex, pairs: int) -> pd.DataFrame:
     """Seasonal columns sin(2 pi k s / S) and cos(2 pi k s / S), k = 1..pairs.
 
     s is the position in the year (1..S), S the periods a year. A pair that S cannot carry (k > S/2, or
-    the sine at k = S/2, which is zero throughout) is left out.
+    the sine at k = S/2, which is zero throughout) is left out; a yearly study has no season.
     """
     season, year = _season(index)
     out = {}
@@ -115,4 +115,6 @@ def months(index: pd.PeriodIndex) -> pd.DataFrame:
 
 def _season(index: pd.PeriodIndex) -> tuple[np.ndarray, int]:
     frequency = periods.frequency_of(index[0])
-    return np.asarray(index.month if frequency == "month" else index.quarter, float), periods.PER_YEAR[frequency]
+    position = {"month": "month", "quarter": "quarter"}.get(frequency)
+    season = np.ones(len(index)) if position is None else np.asarray(getattr(index, position), float)
+    return season, periods.PER_YEAR[frequency]

@@ -1,7 +1,7 @@
 """Calendar periods: read strictly, shown plainly, never a timestamp.
 
 A period is written `2024-04` (or any date inside that month, `2024-04-01`) for monthly
-studies and `2024-Q2` or `2024Q2` for quarterly ones. Nothing is guessed: `04/2024` or
+studies, `2024-Q2` or `2024Q2` for quarterly and `2024` for yearly ones. Nothing is guessed: `04/2024` or
 `202404` is refused, because the first is read differently in different countries and the
 second is easily mistaken for a number.
 """
@@ -16,27 +16,29 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-Frequency = Literal["month", "quarter"]
+Frequency = Literal["month", "quarter", "year"]
 
-CODES: dict[Frequency, str] = {"month": "M", "quarter": "Q-DEC"}
-PER_YEAR: dict[Frequency, int] = {"month": 12, "quarter": 4}
+CODES: dict[Frequency, str] = {"month": "M", "quarter": "Q-DEC", "year": "Y-DEC"}
+PER_YEAR: dict[Frequency, int] = {"month": 12, "quarter": 4, "year": 1}
+EXAMPLES: dict[Frequency, str] = {"month": "2024-04", "quarter": "2024-Q2", "year": "2024"}
 
 MOST_RUNS = 6  # runs of periods named one by one
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:[T ]00:00(?::00(?:\.0+)?)?)?")
+_YEAR = re.compile(r"\d{4}")
 _QUARTER = re.compile(r"(\d{4})-?[Qq]([1-4])")
 
 
 def parse(text: str, frequency: Frequency | None = None) -> pd.Period:
     """One period from its text.
 
-    With a `frequency`, a date is read as the month or quarter it falls in and text of another
+    With a `frequency`, a date is read as the month, quarter or year it falls in and text of another
     frequency is refused; without, the text decides. Raises ValueError saying what was expected.
     """
     text = text.strip()
     if found := _QUARTER.fullmatch(text):
-        if frequency == "month":
-            raise ValueError(f"'{text}' is a quarter where a month such as 2024-04 is expected")
+        if frequency in ("month", "year"):
+            raise ValueError(f"'{text}' is a quarter where a {frequency} such as {EXAMPLES[frequency]} is expected")
         return pd.Period(year=int(found[1]), quarter=int(found[2]), freq=CODES["quarter"])
     if found := _MONTH.fullmatch(text):
         try:
@@ -44,7 +46,11 @@ def parse(text: str, frequency: Frequency | None = None) -> pd.Period:
         except ValueError as error:
             raise ValueError(f"'{text}' is not a date in the calendar ({error})") from None
         return pd.Period(day, freq=CODES[frequency or "month"])
-    expected = "2024-Q2" if frequency == "quarter" else "2024-04 or 2024-04-01"
+    if _YEAR.fullmatch(text) and int(text) > 0:
+        if frequency in ("month", "quarter"):
+            raise ValueError(f"'{text}' is a year where a {frequency} such as {EXAMPLES[frequency]} is expected")
+        return pd.Period(year=int(text), freq=CODES["year"])
+    expected = EXAMPLES[frequency] if frequency in ("quarter", "year") else "2024-04 or 2024-04-01"
     raise ValueError(f"'{text}' is not a period; write it like {expected}")
 
 
@@ -65,11 +71,11 @@ def parse_column(texts: pd.Series, frequency: Frequency) -> tuple[pd.Series, dic
 
 
 def frequency_of(period: pd.Period) -> Frequency:
-    """`month` or `quarter`. Raises ValueError for any other frequency."""
+    """`month`, `quarter` or `year`. Raises ValueError for any other frequency."""
     for name, code in CODES.items():
         if period.freqstr == code:
             return name
-    raise ValueError(f"{period} is neither a month nor a quarter")
+    raise ValueError(f"{period} is not a month, a quarter or a year")
 
 
 def ordinals(periods: pd.Series | pd.PeriodIndex) -> np.ndarray:
@@ -81,19 +87,23 @@ def ordinals(periods: pd.Series | pd.PeriodIndex) -> np.ndarray:
 
 
 def say(period: pd.Period) -> str:
-    """How a period is written in prose: `April 2024` or `Q2 2024`."""
+    """How a period is written in prose: `April 2024`, `Q2 2024` or `2024`."""
+    if period.freqstr.startswith("Y"):
+        return f"{period.year:04d}"
     return f"Q{period.quarter} {period.year}" if period.freqstr.startswith("Q") else period.strftime("%B %Y")
 
 
 def code(period: pd.Period) -> str:
-    """How a period is written in tables and files: `2024-04` or `2024-Q2`."""
+    """How a period is written in tables and files: `2024-04`, `2024-Q2` or `2024`."""
+    if period.freqstr.startswith("Y"):
+        return f"{period.year:04d}"
     if period.freqstr.startswith("Q"):
         return f"{period.year:04d}-Q{period.quarter}"
     return f"{period.year:04d}-{period.month:02d}"
 
 
 def noun(frequency: Frequency, count: int = 1) -> str:
-    """`month` or `months`, `quarter` or `quarters`."""
+    """`month` or `months`, and so on."""
     return frequency if count == 1 else f"{frequency}s"
 
 

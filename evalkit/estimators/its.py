@@ -29,7 +29,7 @@ from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._its import engines
 from evalkit.estimators._its.course import Course
 from evalkit.estimators._its.design import Design, build
-from evalkit.estimators._its.series import joint_series
+from evalkit.estimators._its.series import counts, joint_series
 from evalkit.estimators._its.terms import path, terms
 from evalkit.panel import Panel
 
@@ -48,12 +48,7 @@ def fit(panel: Panel) -> Estimate:
         estimand="average effect on the joined units over the analysed periods after joining",
         assumption="Without the collaborative, the joined units' level, trend and season would have carried on.",
         terms=pd.DataFrame(rows),
-        counts={
-            "joined units": len(panel.joined),
-            "periods before": int((series.used & ~series.post).sum()),
-            "periods after": int(series.post.sum()),
-            "periods left out": int((~series.used).sum()),
-        },
+        counts=counts(panel, series),
         method=method(design, course, "the joined units taken together"),
         path=path(study, design, course),
         exposure=exposure(panel, series.t[series.post]),

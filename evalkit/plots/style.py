@@ -119,8 +119,7 @@ def drawable(draw: Callable[Concatenate[Estimate, P], Shown]) -> Callable[Concat
 
 def calendar(axes: Axes, window: pd.PeriodIndex) -> np.ndarray:
     """Label the x axis with the window's years; returns the positions 0..n-1 of the periods."""
-    first = "quarter" if window.freqstr.startswith("Q") else "month"
-    starts = np.flatnonzero(np.asarray(getattr(window, first)) == 1)
+    starts = np.flatnonzero(np.append(True, np.diff(window.year) > 0) & (window.start_time.month == 1))
     step = max(1, int(np.ceil(len(starts) / MOST_TICKS)))
     starts = starts[::step]
     axes.set_xticks(starts, [str(window[i].year) for i in starts])

@@ -183,7 +183,7 @@ def _window(parts: Parts, tree: Tree) -> list[Fault]:
     (first, last), where = parts["window"], tree.where(("window",))
     said = f"the window runs from {periods.code(first)} to {periods.code(last)}"
     if first.freqstr != last.freqstr:
-        return [Fault(said, where, "write both as months, or both as quarters")]
+        return [Fault(said, where, "write both in one way: months, quarters or years")]
     if first >= last:
         return [Fault(said, where, "put the earlier period first, and a later one last")]
     years = last.year - first.year
@@ -197,7 +197,7 @@ def _spans(parts: Parts, tree: Tree) -> list[Fault]:
             where = tree.where((key, i))
             name, both = f"`{key}[{i + 1}]`", f"{periods.code(span.first)} to {periods.code(span.last)}"
             if span.first.freqstr != span.last.freqstr:
-                out.append(Fault(f"{name} mixes months and quarters", where, "write both in one way"))
+                out.append(Fault(f"{name} mixes months, quarters or years", where, "write both in one way"))
             elif span.first > span.last:
                 out.append(Fault(f"{name} ends before it begins", where, "exchange `from` and `to`"))
             elif "window" in parts and _misses(span, parts["window"]):
@@ -249,6 +249,13 @@ def _frequency(parts: Parts, tree: Tree) -> list[Fault]:
     for key in ("exclude", "events"):
         for i, span in enumerate(parts.get(key, ())):
             dated += [((key, i, "from"), span.first), ((key, i, "to"), span.last)]
+    if "model" in parts:
+        its = parts["model"].its
+        ends = [(("model", "its", "impact", "until"), its.impact.until)]
+        for i, other in enumerate(its.interventions):
+            at: Location = ("model", "its", "interventions", i)
+            ends += [((*at, "from"), other.first), ((*at, "impact", "until"), other.impact.until)]
+        dated += [(at, period) for at, period in ends if period is not None]
     return [
         Fault(
             f"{periods.code(period)} is not a {parts['source'].frequency}",

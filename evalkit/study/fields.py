@@ -47,8 +47,8 @@ Period = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": r"^\d{4}-(\d{2}(-\d{2})?|Q[1-4])$",
-            "description": "A month, 2024-04, or a quarter, 2024-Q2.",
+            "pattern": r"^\d{4}(-(\d{2}(-\d{2})?|Q[1-4]))?$",
+            "description": "A month, 2024-04, a quarter, 2024-Q2, or a year, 2024.",
         }
     ),
 ]

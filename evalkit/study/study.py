@@ -42,7 +42,7 @@ class Study:
 
     @property
     def frequency(self) -> periods.Frequency:
-        """`month` or `quarter`."""
+        """`month`, `quarter` or `year`."""
         return self.protocol.source.frequency
 
     @property

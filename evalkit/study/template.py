@@ -23,7 +23,7 @@ source:
   unit: <column with the unit's code>
   period: <column with the month, 2024-04 or 2024-04-01>
   # name: <column with the unit's name>
-  # frequency: quarter              # then periods look like 2024-Q2
+  # frequency: quarter              # then periods look like 2024-Q2; or year, 2024
   # gaps: allow                     # months missing inside a unit's life; default refuse
   # zeros: missing                  # implausible zeros count as not reported; or keep; default refuse
   # where: [{{column: <column>, equals: <value>}}]            # keep only these rows

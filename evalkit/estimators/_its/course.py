@@ -57,18 +57,24 @@ class Course:
         return self.factor * expected(self.fit.link, predictor)
 
 
-def of_regression(design: Design, fit: Fit) -> Course:
-    """The courses of a fitted regression at every period of the window."""
+def of_regression(design: Design, fit: Fit, offset: np.ndarray | None = None) -> Course:
+    """The courses of a fitted regression at every period of the window.
+
+    offset  what is added to the predictor and not estimated, such as a control series on the scale of the
+            link, NaN where there is none, shape (m,); nothing by default
+    """
     X = design.X.to_numpy()
     without = X - design.added
     factor = 1.0 if fit.link == "identity" else design.series.outcome.scale
-    one, zero = (expected(fit.link, rows @ fit.beta) for rows in (X, without))
+    known = np.ones(len(X), bool) if offset is None else np.isfinite(offset)
+    shift = np.zeros(len(X)) if offset is None else np.where(known, offset, 0.0)
+    one, zero = (expected(fit.link, shift + rows @ fit.beta) for rows in (X, without))
     return Course(
         fit=fit,
-        known=np.ones(len(X), bool),
+        known=known,
         fitted=factor * one,
         counterfactual=factor * zero,
-        predictor=without @ fit.beta,
+        predictor=shift + without @ fit.beta,
         g_fitted=factor * sensitivity(fit.link, one)[:, None] * X,
         g_counterfactual=factor * sensitivity(fit.link, zero)[:, None] * without,
         g_predictor=without,

@@ -11,10 +11,11 @@ from evalkit.estimators._its import ar1, arma, classical, counts, course, quasi,
 from evalkit.estimators._its.arima import arima
 from evalkit.estimators._its.design import SHORT, Design
 from evalkit.estimators._its.fit import Fit
+from evalkit.estimators._its.series import Series
 from evalkit.study.options import ItsOptions
 
 BY_KIND = {"proportion": "binomial", "rate": "poisson", "count": "poisson", "continuous": "gaussian"}
-LINKS = {"natural": "identity", "log": "log", "logit": "logit"}
+SCALES = {"gaussian": "natural", "binomial": "logit", "poisson": "log", "negative_binomial": "log"}
 OF_COUNTS = ("ar1", "robust", "model")  # engines that follow the outcome's kind unless the protocol says otherwise
 
 
@@ -37,14 +38,16 @@ def run(design: Design, options: ItsOptions, level: float) -> course.Course:
     if options.errors == "structural":
         return _forecast(design, options)
     if chosen == "gaussian":
-        y, link = on_scale(design, options.scale)
-        return course.of_regression(design, replace(_gaussian(design, y, options, level), link=link))
+        y, link = on_scale(design.series, options.scale)
+        return course.of_regression(design, replace(gaussian(design, y, options, level), link=link))
     return course.of_regression(design, _counted(design, chosen, options, level))
 
 
-def on_scale(design: Design, scale: str) -> tuple[np.ndarray, str]:
-    """The analysed values on the scale of a gaussian model, shape (n,), and its link."""
-    series = design.series
+def on_scale(series: Series, scale: str) -> tuple[np.ndarray, str]:
+    """The analysed values on the scale of a gaussian model, shape (n,), and its link.
+
+    Raises DesignError when a value has no logarithm or logit.
+    """
     value = series.value[series.used]
     if scale == "natural":
         return value, "identity"
@@ -63,7 +66,8 @@ def on_scale(design: Design, scale: str) -> tuple[np.ndarray, str]:
     return np.log(share), "log"
 
 
-def _gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float) -> Fit:
+def gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float) -> Fit:
+    """A linear model of y, shape (n,), on the design's analysed rows, with the errors that the protocol chooses."""
     X, t = design.analysed, design.series.t[design.series.used]
     if len(y) < SHORT and options.errors != "ols":
         short = f"With {len(y)} periods no autocorrelation can be estimated: ordinary least squares is used."
@@ -124,7 +128,7 @@ def _require_kind(design: Design, chosen: str) -> None:
 def _forecast(design: Design, options: ItsOptions) -> course.Course:
     """Fit the period before the start alone, and carry it on."""
     series = design.series
-    y, link = on_scale(design, options.scale)
+    y, link = on_scale(series, options.scale)
     X, used_t, after = design.analysed, series.t[series.used], series.post[series.used]
     kept = ~np.isin(design.X.columns, design.effect)
     kept &= X[~after].any(axis=0)

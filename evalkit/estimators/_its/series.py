@@ -87,6 +87,16 @@ def control_series(panel: Panel, units: pd.Index, like: Series) -> Series:
     return _series(panel, units, like.phase, like.starts)
 
 
+def counts(panel: Panel, series: Series) -> dict[str, int]:
+    """What went in, by name."""
+    return {
+        "joined units": len(panel.joined),
+        "periods before": int((series.used & ~series.post).sum()),
+        "periods after": int(series.post.sum()),
+        "periods left out": int((~series.used).sum()),
+    }
+
+
 def _series(panel: Panel, units: pd.Index, phase: np.ndarray, starts: tuple[int, ...]) -> Series:
     study, outcome, window = panel.study, panel.outcome, panel.study.window
     frame = panel.over(units).reindex(window)

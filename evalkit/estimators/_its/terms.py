@@ -29,12 +29,15 @@ class Asked:
     logarithm: bool = False
 
 
-def terms(study: Study, design: Design, course: Course, size: float) -> tuple[list[dict[str, Any]], list[str]]:
+def terms(
+    study: Study, design: Design, course: Course, size: float, prefix: str = ""
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Rows of `Estimate.terms`, the headline first, and what could not be given.
 
-    size  the size of the values that went in
+    size    the size of the values that went in
+    prefix  what the names of changes of level and slope begin with
     """
-    asked, missing = _asked(study, design, course)
+    asked, missing = _asked(study, design, course, prefix)
     values = np.stack([a.quantity[1] for a in asked])
     _, errors, dfs = course.fit.contrasts(values)
     level = study.protocol.level
@@ -50,12 +53,12 @@ def terms(study: Study, design: Design, course: Course, size: float) -> tuple[li
     return rows, missing
 
 
-def _asked(study: Study, design: Design, course: Course) -> tuple[list[Asked], list[str]]:
+def _asked(study: Study, design: Design, course: Course, prefix: str) -> tuple[list[Asked], list[str]]:
     series = design.series
     post = series.post & course.known
     mean = post / post.sum()
     out = _both(course, "average effect after joining", mean)
-    out += _changes(study, design, course)
+    out += _changes(study, design, course, prefix)
     horizons, missing = _horizons(study, design, course)
     out += horizons
     out += _averted(study, design, course)
@@ -73,14 +76,14 @@ def _both(course: Course, name: str, weights: np.ndarray) -> list[Asked]:
     return out
 
 
-def _changes(study: Study, design: Design, course: Course) -> list[Asked]:
+def _changes(study: Study, design: Design, course: Course, prefix: str) -> list[Asked]:
     """The columns' own coefficients: changes of level and slope, of the collaborative and of other interventions."""
     link = course.fit.link
     if len(course.fit.beta) != design.X.shape[1]:  # a forecast has no columns
         return []
     out = []
     for column in (*design.effect, *design.others):
-        name = design.others.get(column) or _own_title(column, study)
+        name = prefix + (design.others.get(column) or _own_title(column, study))
         weights = design.weights(column)
         coefficient: Quantity = (float(weights @ course.fit.beta), weights)
         if link == "identity":
