@@ -81,12 +81,18 @@ class Solved(NamedTuple):
 
 
 class Pooled(NamedTuple):
-    """A mean over units: its value, standard error and degrees of freedom, and the SD between units' true effects."""
+    """A mean over units.
+
+    value, std_error, df  of the mean
+    between               standard deviation between the units' true effects, by the method of moments
+    shock                 C, the variance that shared shocks bring
+    """
 
     value: float
     std_error: float
     df: float
     between: float
+    shock: float = 0.0
 
 
 class Effect(NamedTuple):
@@ -189,7 +195,7 @@ class Shared:
         variance = first + second
         df = 2 * variance**2 / (2 * first**2 / (K - 1) + noise)
         between = np.sqrt(max(spread - float(own.mean()) + second, 0.0))
-        return Pooled(float(effect.values.mean()), float(np.sqrt(variance)), float(df), float(between))
+        return Pooled(float(effect.values.mean()), float(np.sqrt(variance)), float(df), float(between), second)
 
     def variances(self, effect: Effect) -> np.ndarray:
         """The error variance of each unit's own effect at the common rho, shape (q,)."""
