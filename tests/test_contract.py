@@ -17,7 +17,8 @@ from evalkit.columns import harmonics
 from evalkit.errors import DesignError
 
 DESIGNS = estimators.names()
-COMPARATIVE = [d for d in DESIGNS if d != "its"]
+SERIES = ["its", "controlled_its", "its_event_time", "its_pooled"]  # judged by their course, not by other units
+COMPARATIVE = [d for d in DESIGNS if d not in SERIES]
 PERIODS = pd.period_range("2017-01", periods=30, freq="M")
 WINDOW = ["2017-01", "2019-06"]
 JOINED_AT = 15
@@ -84,15 +85,21 @@ def comparative(request):
     return request.param
 
 
-def same(one, other, rel=1e-9, scale=1.0):
-    """Equal terms, events and covariance, the figures of `other` being `scale` times as large."""
-    for column in ("estimate", "std_error", "low", "high"):
-        for frame in ("terms", "events"):
-            expected = scale * getattr(one, frame)[column].to_numpy(float)
-            found = getattr(other, frame)[column].to_numpy(float)
-            assert found == pytest.approx(expected, rel=rel, abs=1e-9 * abs(scale))
+def same(one, other, rel=1e-9, scale=1.0, *, shifted=False):
+    """Equal terms, events and covariance, the figures of `other` being `scale` times as large.
+
+    Relative figures stay as they are when the outcome is scaled, and change when it is shifted.
+    """
     assert list(one.terms["term"]) == list(other.terms["term"])
-    assert other.terms["p_value"].to_numpy() == pytest.approx(one.terms["p_value"].to_numpy(), rel=1e-6, abs=1e-12)
+    own = one.terms["unit"].eq("").to_numpy()
+    for column in ("estimate", "std_error", "low", "high"):
+        found, expected = other.terms[column].to_numpy(float), one.terms[column].to_numpy(float)
+        assert found[own] == pytest.approx(scale * expected[own], rel=rel, abs=1e-9 * abs(scale))
+        assert shifted or found[~own] == pytest.approx(expected[~own], rel=rel, abs=1e-9)
+        expected = scale * one.events[column].to_numpy(float)
+        assert other.events[column].to_numpy(float) == pytest.approx(expected, rel=rel, abs=1e-9 * abs(scale))
+    p_values = [e.terms["p_value"].to_numpy()[own] for e in (other, one)]
+    assert p_values[0] == pytest.approx(p_values[1], rel=1e-6, abs=1e-12)
     assert other.covariance == pytest.approx(scale**2 * one.covariance, rel=1e-7, abs=1e-12 * scale**2)
 
 
@@ -131,7 +138,7 @@ def test_estimates_follow_the_scale_of_the_outcome(panel, design, scale):
 
 def test_a_shift_of_the_outcome_changes_nothing(panel, design):
     data = rows()
-    same(estimators.fit(design, panel()), estimators.fit(design, panel(data.assign(y=data["y"] + 1000))), rel=1e-8)
+    same(estimators.fit(design, panel()), estimators.fit(design, panel(data.assign(y=data["y"] + 1000))), rel=1e-8, shifted=True)
 
 
 def test_a_shift_of_each_unit_changes_nothing_in_a_comparison(panel, comparative):
@@ -185,11 +192,13 @@ def test_an_estimate_survives_being_stored(panel, design):
 
 def test_the_record_is_the_command_lines_contract(panel, design):
     record = json.loads(json.dumps(estimators.fit(design, panel()).record(), allow_nan=False))
-    keys = ["study", "outcome", "design", "estimand", "unit", "level", "terms", "counts", "method", "warnings"]
+    keys = ["study", "outcome", "design", "estimand", "unit", "level", "terms", "counts"]
+    keys += ["diagnostics", "method", "warnings"]
     assert list(record) == keys
     for term in record["terms"]:
-        assert list(term) == ["term", "estimate", "std_error", "df", "low", "high", "p_value"]
-        assert all(isinstance(v, float) and math.isfinite(v) for k, v in term.items() if k != "term")
+        assert list(term) == ["term", "estimate", "std_error", "df", "low", "high", "p_value", "unit"]
+        assert all(isinstance(v, float) and math.isfinite(v) for k, v in term.items() if k not in ("term", "unit"))
+        assert term["unit"]
     assert all(isinstance(v, int) for v in record["counts"].values())
     assert record["method"].endswith(".")
 
@@ -411,7 +420,7 @@ def segmented(built, pairs):
 @pytest.mark.parametrize("changes", [{}, {"exclude": GAP}, {"exclude": GAP, "transition": 3}])
 def test_the_interrupted_series_equals_statsmodels_or_the_padded_computation(panel, changes, pairs):
     lags = 4
-    built = panel(model={"its": {"lags": lags, "season": {"harmonics": pairs}}}, **changes)
+    built = panel(model={"its": {"errors": "newey_west", "lags": lags, "season": {"harmonics": pairs}}}, **changes)
     found = estimators.fit("its", built)
     X, y, t, post, since = segmented(built, pairs)
     model = sm.OLS(y, X).fit(cov_type="HAC", cov_kwds={"maxlags": lags, "use_correction": True})

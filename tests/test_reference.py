@@ -27,7 +27,7 @@ def term(estimate, name):
 
 # -- interrupted time series ---------------------------------------------------
 
-ITS = {"season": {"harmonics": 0}}
+ITS = {"season": {"harmonics": 0}, "errors": "newey_west"}
 
 
 @pytest.mark.parametrize("lags", [1, 3, 6, 12])

@@ -24,6 +24,7 @@ HOMES = {
     "yaml": {"study"},
     "statsmodels": {"estimators", "checks"},
     "linearmodels": {"estimators"},
+    "holidays": {"estimators"},
     "matplotlib": {"plots"},
     "seaborn": {"plots"},
     "papermill": {"report"},

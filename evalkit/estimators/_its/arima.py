@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from statsmodels.tools.sm_exceptions import ModelWarning
@@ -31,6 +30,7 @@ Seasonal = tuple[int, int, int, int]
 
 NEAR = 1.02  # a root of modulus below this is near the unit circle: shocks fade by less than a fiftieth a period
 FLAT = 1e-3  # a slope of the log likelihood below this leaves the estimates a small part of their error away
+SIMPLER = "use a simpler order, or leave out a term"
 PEAK, STEPS, CUTS = 1e-7, 20, (1.0, 0.5, 0.1, 0.01)  # the slope that is a peak, most Newton steps, their lengths
 CLIMB = {"method": "lbfgs", "maxiter": 200, "factr": 1e9, "cov_type": "none", "disp": 0, "return_params": True}
 
@@ -70,7 +70,7 @@ def arima(
     unit size: what least squares leaves is fitted, divided by its standard deviation, with columns of unit
     size, from several starts, and the highest kept.
 
-    innovations  one-step forecast errors over their standard deviations, shape (n,)
+    innovations  one-step forecast errors over their standard deviations, shape (n,); with d = 1 the first is nought
     diagnostics  each ar, ma and seasonal parameter by statsmodels' name, sigma, loglik
 
     Raises DesignError as `classical.require`, when y is fitted to rounding, for differences beyond those
@@ -86,7 +86,7 @@ def arima(
     n, k = kept.shape
     size, scale = np.abs(kept).max(axis=0), float(np.sqrt(e @ e / (n - k)))
     model = _state_space(kept / size, e / scale, t, order, seasonal)
-    best, notes = _highest(model, _starts(model, k, e, t))
+    best, spread, notes = _highest(model, _starts(model, k, e, t))
     result = model.smooth(best, cov_type="none")
     diagnostics = dict(zip(model.param_names[k:], map(float, best[k:]), strict=True))
     diagnostics["sigma"] = scale * float(np.sqrt(result.scale))
@@ -96,7 +96,7 @@ def arima(
         notes.append("a root of the error model is near the unit circle, where its errors are too small")
     beta, covariance = base.copy(), np.zeros((len(base), len(base)))
     beta[~level] += scale * best[:k] / size
-    covariance[np.ix_(~level, ~level)] = scale**2 * _observed(model, best)[:k, :k] / np.outer(size, size)
+    covariance[np.ix_(~level, ~level)] = scale**2 * spread[:k, :k] / np.outer(size, size)
     season = f" x {seasonal[:3]}{seasonal[3]}" if any(seasonal[:3]) else ""
     fit = Fit(
         beta,
@@ -131,12 +131,12 @@ def _differenced(fit: Fit, X: np.ndarray, y: np.ndarray, level: np.ndarray) -> D
     beta = fit.beta.copy()
     if level.any():
         first = int(np.flatnonzero(level)[0])
-        beta[first] = (y - X @ beta).mean() / X[0, first]
+        beta[first] += (y - X @ beta).mean() / X[0, first]
     fields = {f.name: getattr(fit, f.name) for f in dataclasses.fields(Fit)}
     return Differenced(**{**fields, "beta": beta}, level=level)
 
 
-def _state_space(X: np.ndarray, e: np.ndarray, t: np.ndarray, order: Order, seasonal: Seasonal) -> Any:
+def _state_space(X: np.ndarray, e: np.ndarray, t: np.ndarray, order: Order, seasonal: Seasonal) -> SARIMAX:
     """The statsmodels model on the calendar grid, months not analysed missing; sigma^2 profiled out."""
     length = int(t[-1] - t[0]) + 1
     grid, columns = np.full(length, np.nan), np.zeros((length, X.shape[1]))
@@ -144,7 +144,7 @@ def _state_space(X: np.ndarray, e: np.ndarray, t: np.ndarray, order: Order, seas
     return SARIMAX(grid, exog=columns, order=order, seasonal_order=seasonal, concentrate_scale=True)
 
 
-def _starts(model: Any, k: int, e: np.ndarray, t: np.ndarray) -> list[np.ndarray]:
+def _starts(model: SARIMAX, k: int, e: np.ndarray, t: np.ndarray) -> list[np.ndarray]:
     """Where the search begins: statsmodels' own, nought, a fifth, and the residuals' autocorrelation."""
     extra = model.k_params - k
     plain = np.zeros(model.k_params)
@@ -159,20 +159,26 @@ def _starts(model: Any, k: int, e: np.ndarray, t: np.ndarray) -> list[np.ndarray
     return starts
 
 
-def _highest(model: Any, starts: list[np.ndarray]) -> tuple[np.ndarray, list[str]]:
-    """The parameters of the highest likelihood over all starts, and what to warn of.
+def _highest(model: SARIMAX, starts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The parameters of the highest likelihood over all starts, their covariance, and what to warn of.
 
     Climbs coarsely from each start, then goes to the peak of the highest by Newton's steps, which are cut
-    until the likelihood rises.
+    until the likelihood rises. Raises DesignError when the likelihood cannot be computed from any start, and
+    when its information there, whose inverse is the covariance, is not positive definite.
     """
     with warnings.catch_warnings():
         for category in (ModelWarning, RuntimeWarning, UserWarning):  # an end is judged by its slope below
             warnings.simplefilter("ignore", category)
-        ends = [np.asarray(model.fit(start, **CLIMB)) for start in starts]
-        best = max(ends, key=model.loglike)
+        try:
+            ends = [np.asarray(model.fit(start, **CLIMB)) for start in starts]
+            heights = np.nan_to_num([model.loglike(end) for end in ends], nan=-np.inf)
+        except np.linalg.LinAlgError as error:
+            raise DesignError("the likelihood of the error model cannot be computed", fix=SIMPLER) from error
+        if np.isneginf(heights).all():
+            raise DesignError("the likelihood of the error model cannot be computed", fix=SIMPLER)
+        best = ends[int(heights.argmax())]
+        slope, information = np.asarray(model.score(best, approx_complex_step=True)), _information(model, best)
         for _ in range(STEPS):
-            slope = np.asarray(model.score(best, approx_complex_step=True))
-            information = _information(model, best)
             if np.abs(slope).max() < PEAK or not _positive(information):
                 break
             step, before = np.linalg.solve(information, slope), model.loglike(best)
@@ -180,34 +186,28 @@ def _highest(model: Any, starts: list[np.ndarray]) -> tuple[np.ndarray, list[str
             if not cut:
                 break
             best = best + cut * step
-        slope = np.asarray(model.score(best, approx_complex_step=True))
+            slope, information = np.asarray(model.score(best, approx_complex_step=True)), _information(model, best)
+    if not _positive(information):
+        raise DesignError("the likelihood of the error model is flat, so no error can be estimated", fix=SIMPLER)
     ended = np.abs(slope).max() <= FLAT
-    return best, [] if ended else ["the search for the most likely error model did not end properly"]
+    notes = [] if ended else ["the search for the most likely error model did not end properly"]
+    return best, np.linalg.inv(information), notes
 
 
-def _rises(model: Any, params: np.ndarray, before: float) -> bool:
+def _rises(model: SARIMAX, params: np.ndarray, before: float) -> bool:
     """Whether params are stationary and invertible and the likelihood there is no lower than before."""
     inside = np.allclose(model.transform_params(model.untransform_params(params)), params, rtol=0, atol=1e-6)
     return bool(inside) and model.loglike(params) >= before
 
 
-def _information(model: Any, best: np.ndarray) -> np.ndarray:
+def _information(model: SARIMAX, best: np.ndarray) -> np.ndarray:
     """The observed information: minus the Hessian of the log likelihood, by complex steps."""
     shared = model.nobs - model.ssm.loglikelihood_burn  # statsmodels divides its Hessian by this
-    return -np.asarray(model.hessian(best, method="approx", approx_complex_step=True)) * shared
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # what is not finite is refused by `_positive`
+        return -np.asarray(model.hessian(best, method="approx", approx_complex_step=True)) * shared
 
 
 def _positive(information: np.ndarray) -> bool:
     """Whether the information is finite and positive definite."""
     return bool(np.isfinite(information).all()) and np.linalg.eigvalsh(information).min() > 0
-
-
-def _observed(model: Any, best: np.ndarray) -> np.ndarray:
-    """The inverse of the observed information; DesignError when it has none."""
-    information = _information(model, best)
-    if not _positive(information):
-        raise DesignError(
-            "the likelihood of the error model is flat, so no error can be estimated",
-            fix="use a simpler order, or leave out a term",
-        )
-    return np.linalg.inv(information)

@@ -2,40 +2,34 @@
 
 Symbols: X, shape (n, k), the design; y, shape (n,), the series; t, shape (n,), calendar positions,
 integers that strictly increase; theta, shape (q,), parameters of the correlation; R(theta), shape (n, n);
-V = sigma^2 R; G = R^-1 - R^-1 X (X'R^-1 X)^-1 X'R^-1; c, shape (k,), a contrast; subscripts i, j of a
-matrix are derivatives with respect to parameters.
+G = R^-1 - R^-1 X (X'R^-1 X)^-1 X'R^-1; R_i, the derivative of R with respect to theta_i.
 
 The correlation of two observations is that of their calendar distance, so gaps stay gaps. Everything is
 dense: n periods cost n^3, which is meant for series of up to a few hundred.
 
-Sources: Patterson and Thompson (1971), Biometrika 58:545 (REML); Kenward and Roger (1997), Biometrics
-53:983 (variance and degrees of freedom).
+Sources: Patterson and Thompson (1971), Biometrika 58:545 (REML); Barndorff-Nielsen and Schou (1973), J
+Multivar Anal 3:408 (partial autocorrelations as parameters). Inference: `kenward`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg, optimize, signal
 
-from evalkit import inference
 from evalkit.errors import DesignError
 from evalkit.estimators._its.classical import least_squares, require, require_noise
 from evalkit.estimators._its.fit import Fit
+from evalkit.estimators._its.kenward import Correlation, first, kenward_roger
 
-Correlation = Callable[[np.ndarray], np.ndarray]  # theta, shape (q,), to R, shape (n, n)
 Bounds = Mapping[str, tuple[float, float]]  # each parameter's name, its lowest and its highest value
 
-CAP = 1.3  # the adjusted variance stays within this factor of the model's: beyond it the expansion is no guide
-FEWEST = 3.0  # degrees of freedom never fall below this: the approximation has no variance there
-FIRST, SECOND = 1e-4, 3e-4  # steps of the first and second derivatives of R: truncation meets rounding there
 AT_BOUND = 1e-6  # this close to a bound, as a share of the range, is at it
+SAME = 1e-9  # likelihoods this close, in units of log likelihood, are rounding apart
 FLAT = 1e-3  # a slope of the log likelihood below this leaves theta a small part of its error from the peak
-SINGULAR = 1e-9  # an eigenvalue of the information this small against the largest is none
 AR2_BOUNDS = {"partial1": (-0.9, 0.98), "partial2": (-0.9, 0.98)}
 AR2_STARTS = ((0.0, 0.0), (0.5, 0.0), (0.7, 0.4), (0.5, -0.5))
 ARMA_BOUNDS = {"phi": (-0.9, 0.98), "theta": (-0.95, 0.95)}
@@ -54,38 +48,6 @@ class Profile(NamedTuple):
     variance: float
     loglik: float
     innovations: np.ndarray
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class KenwardRoger(Fit):
-    """A REML fit whose contrasts each have their own variance and degrees of freedom.
-
-    covariance  of the model, Phi = sigma^2 (X'R^-1 X)^-1, shape (k, k)
-    df          n - k: the degrees of freedom no contrast exceeds by more than rounding
-    adjusted    Phi_A of Kenward and Roger, shape (k, k)
-    slopes      P_i = -X'V^-1 V_i V^-1 X for sigma^2 (in units of its estimate) and theta, shape (1+q, k, k)
-    spread      W, the inverse of the expected REML information on those parameters, shape (1+q, 1+q)
-    """
-
-    adjusted: np.ndarray
-    slopes: np.ndarray
-    spread: np.ndarray
-
-    def contrast(self, weights: np.ndarray) -> tuple[float, float, float]:
-        """c'beta, its standard error and degrees of freedom; weights shape (k,).
-
-        The variance is c'Phi_A c held within a factor 1.3 of m = c'Phi c; the degrees of freedom are
-        max(3, 2 m^2 / g'Wg) with g_i = c'Phi P_i Phi c, to which those of Kenward and Roger reduce for a
-        single contrast.
-        """
-        estimate, error = inference.contrast(self.beta, self.covariance, weights)
-        model = error**2
-        if model <= 0:
-            return estimate, 0.0, self.df
-        variance = float(np.clip(weights @ self.adjusted @ weights, model / CAP, model * CAP))
-        along = self.covariance @ weights
-        g = along @ self.slopes @ along
-        return estimate, float(np.sqrt(variance)), max(FEWEST, float(2 * model**2 / (g @ self.spread @ g)))
 
 
 def gls(X: np.ndarray, y: np.ndarray, R: np.ndarray, method: str = "REML") -> Profile:
@@ -119,7 +81,7 @@ def maximise(
     """The theta of the highest profile likelihood, shape (q,), and what to warn of.
 
     sigma^2 and b are profiled out. Climbs from every start, shape (s, q), by exact gradients inside the
-    bounds and keeps the highest; a highest point inside the bounds is then refined to where the gradient
+    bounds and keeps the highest; what stands inside its bounds there is refined to where the gradient
     vanishes. A parameter at its bound, and a climb that did not end, are warned of.
     """
     limits = np.array(list(bounds.values()), dtype=float)
@@ -129,7 +91,7 @@ def maximise(
     e = e / np.linalg.norm(e)
 
     def descend(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        return _criterion(basis, e, correlation(theta), _first(correlation, theta), method)
+        return _criterion(basis, e, correlation(theta), first(correlation, theta), method)
 
     def climb(start: np.ndarray, change: float) -> optimize.OptimizeResult:
         options = {"ftol": change, "gtol": 1e-7}
@@ -139,11 +101,8 @@ def maximise(
     best = climb(min(coarse, key=lambda end: end.fun).x, 1e-14)
     theta, gap = best.x, AT_BOUND * (highest - lowest)
     at_bound = (theta - lowest <= gap) | (highest - theta <= gap)
-    if not at_bound.any():
-        refined = optimize.root(lambda at: descend(at)[1], theta, tol=1e-13)
-        inside = bool((refined.x > lowest).all() and (refined.x < highest).all())
-        if inside and descend(refined.x)[0] <= best.fun + 1e-10:  # the same peak, now to rounding
-            theta = refined.x
+    if not at_bound.all():
+        theta = _refine(descend, theta, ~at_bound, limits)
     warnings = [
         f"{name} stands at its bound of {value:.3g}"
         for name, value, stuck in zip(bounds, theta, at_bound, strict=True)
@@ -152,6 +111,26 @@ def maximise(
     if np.abs(descend(theta)[1][~at_bound]).max(initial=0.0) > FLAT:
         warnings.append("the search for the most likely error model did not end properly")
     return theta, tuple(warnings)
+
+
+def _refine(
+    descend: Callable[[np.ndarray], tuple[float, np.ndarray]], theta: np.ndarray, free: np.ndarray, limits: np.ndarray
+) -> np.ndarray:
+    """theta with its free parameters, booleans (q,), moved to where their gradient vanishes.
+
+    A climb ends where the likelihood no longer rises measurably, which is half the digits short of that.
+    The theta given is kept when the way there leaves the bounds, shape (q, 2), or the peak.
+    """
+
+    def at(values: np.ndarray) -> np.ndarray:
+        moved = theta.copy()
+        moved[free] = np.clip(values, *limits[free].T)
+        return moved
+
+    found = at(optimize.root(lambda values: descend(at(values))[1][free], theta[free], tol=1e-13).x)
+    inside = (found > limits[:, 0]) & (found < limits[:, 1])
+    same_peak = descend(found)[0] <= descend(theta)[0] + SAME
+    return found if inside[free].all() and same_peak else theta
 
 
 def reml(
@@ -190,20 +169,7 @@ def reml(
         diagnostics=diagnostics,
         warnings=warnings,
     )
-    if method != "REML":
-        return basic
-    slopes, spread, excess, singular = _kenward_roger(X, correlation, theta)
-    if singular:
-        basic = dataclasses.replace(
-            basic, warnings=(*warnings, "the parameters of the error model cannot be told apart")
-        )
-    fields = {f.name: getattr(basic, f.name) for f in dataclasses.fields(Fit)}
-    return KenwardRoger(
-        **fields,
-        slopes=slopes / found.variance,
-        spread=spread,
-        adjusted=covariance + found.variance * excess,
-    )
+    return kenward_roger(basic, X, correlation, theta) if method == "REML" else basic
 
 
 def ar2(X: np.ndarray, y: np.ndarray, t: np.ndarray, method: str = "REML") -> Fit:
@@ -289,67 +255,3 @@ def _criterion(
         value += np.log(np.abs(np.diag(inner))).sum()
     gradient = 0.5 * (slopes.reshape(len(slopes), -1) @ trace.ravel() - size * (slopes @ u @ u) / total)
     return float(value + 0.5 * size * np.log(total)), gradient
-
-
-def _first(correlation: Correlation, theta: np.ndarray) -> np.ndarray:
-    """R_i by central differences of fourth order, shape (q, n, n)."""
-
-    def moved(step: np.ndarray) -> np.ndarray:
-        return (8 * (correlation(theta + step) - correlation(theta - step))
-                - correlation(theta + 2 * step) + correlation(theta - 2 * step)) / (12 * FIRST)  # fmt: skip
-
-    return np.array([moved(step) for step in FIRST * np.eye(len(theta))])
-
-
-def _second(correlation: Correlation, theta: np.ndarray) -> np.ndarray:
-    """R_ij by central differences of fourth order, shape (q, q, n, n).
-
-    R_ij = 1/2 [D(i + j) - R_ii - R_jj], where D(v) is the second derivative along the direction v.
-    """
-    centre, q = 30 * correlation(theta), len(theta)
-
-    def along(direction: np.ndarray) -> np.ndarray:
-        step = SECOND * direction
-        near, far = (correlation(theta + m * step) + correlation(theta - m * step) for m in (1, 2))
-        return (16 * near - far - centre) / (12 * SECOND**2)
-
-    unit = np.eye(q)
-    own = [along(v) for v in unit]
-    out = np.array([[own[i]] * q for i in range(q)])
-    for i in range(q):
-        for j in range(i):
-            out[i, j] = out[j, i] = 0.5 * (along(unit[i] + unit[j]) - own[i] - own[j])
-    return out
-
-
-def _kenward_roger(
-    X: np.ndarray, correlation: Correlation, theta: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-    """P_i, W, Phi_A - Phi, and whether the information is singular, all at sigma^2 = 1.
-
-        Phi_A - Phi = 2 Phi {sum_ij W_ij (Q_ij - P_i Phi P_j - R_ij/4)} Phi
-        P_i = -X'V^-1 V_i V^-1 X,  Q_ij = X'V^-1 V_i V^-1 V_j V^-1 X,  R_ij = X'V^-1 V_ij V^-1 X
-        W = inverse of 1/2 tr(G V_i G V_j)
-
-    for the parameters (sigma^2, theta): V_i is R and R_i, V_ij is 0, R_i and R_ij.
-    """
-    q = len(theta) + 1
-    R = correlation(theta)
-    inverse = linalg.cho_solve((_cholesky(R), True), np.eye(len(R)))
-    first = np.concatenate([R[None], _first(correlation, theta)])
-    second = np.zeros((q, q, *R.shape))
-    second[0, 1:] = second[1:, 0] = first[1:]
-    second[1:, 1:] = _second(correlation, theta)
-    B = inverse @ X
-    Phi = np.linalg.inv(X.T @ B)
-    G = inverse - B @ Phi @ B.T
-    GV = G @ first
-    values, vectors = np.linalg.eigh(0.5 * np.einsum("iab,jba->ij", GV, GV))
-    kept = values > SINGULAR * values.max()
-    W = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
-    moved = first @ B  # V_i V^-1 X
-    P = -np.einsum("ak,iam->ikm", B, moved)
-    Q = np.einsum("iak,ab,jbm->ijkm", moved, inverse, moved, optimize=True)
-    curve = np.einsum("ak,ijab,bm->ijkm", B, second, B, optimize=True)
-    inside = np.einsum("ij,ijkm->km", W, Q - np.einsum("ikl,lm,jmp->ijkp", P, Phi, P) - curve / 4)
-    return P, W, Phi @ (inside + inside.T) @ Phi, not kept.all()

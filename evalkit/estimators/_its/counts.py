@@ -42,6 +42,7 @@ ERRORS = {
 }
 SETTLED, ITERATIONS = 1e-12, 200  # change in a coefficient of a column of unit size that ends the iteration
 EMPTY = 1e-8  # a period expected to count less than this, or all but this, is on its way to none or all
+ALONE = 1e-10  # a leverage this close to 1: the period is fitted by a term of its own
 THETA_SETTLED = 1e-11  # relative change in theta
 LARGEST = 1e6  # theta this many times the mean count: the family is Poisson to the sixth digit
 SMALLEST = 1e-12  # theta this many times the mean count: below it the search for its root does not go
@@ -139,6 +140,8 @@ def _covariance(
         return diagnostics["dispersion"] * bread
     if errors == "hc3":
         leverage = np.einsum("ik,kl,il->i", root, bread, root)
+        if leverage.max() > 1 - ALONE:
+            raise DesignError("a term stands for a single period, which HC3 errors cannot judge", fix="use robust")
         half = bread @ (root * (pearson / (1 - leverage))[:, None]).T
         return half @ half.T
     if t is None or errors == "robust":  # White's is Newey-West of no lags, wherever the periods stand
@@ -155,8 +158,8 @@ def _require_counts(data: Counts, X: np.ndarray, t: np.ndarray | None, errors: s
     require(X, data.y, t)
     binomial = data.family == "binomial"
     base = data.trials if binomial else data.offset
-    if binomial == (data.trials is None) or binomial == (data.offset is not None):
-        raise DesignError("a binomial fit takes trials and no offset; the others an offset and no trials")
+    if (data.trials is not None) != binomial or (binomial and data.offset is not None):
+        raise DesignError("a binomial fit takes trials and no offset; the others take no trials")
     if base is not None and base.shape != data.y.shape:
         raise DesignError(f"{base.shape} denominators do not go with {data.y.shape} counts")
     if base is not None and (not np.isfinite(base).all() or (binomial and base.min() <= 0)):

@@ -76,23 +76,13 @@ def forecast(
     the pre-period cannot tell apart, when y is fitted to rounding, and for a share outside 0 to 1.
     """
     X, Z = _with_constant(X, Z)
-    require(X, y, t)
-    if Z.shape[1:] != X.shape[1:] or s.shape != Z.shape[:1] or not np.isfinite(Z).all():
-        raise DesignError(f"a forecast design of shape {Z.shape} does not go with one of shape {X.shape}")
-    if not s.size or s.min() <= t[-1] or not np.array_equal(s, np.round(s)) or not (np.diff(s) > 0).all():
-        raise DesignError("the periods forecast are not whole positions, in order, after the pre-period")
+    _require_periods(X, y, t, Z, s)
     n, k = X.shape
-    start, _ = least_squares(X, y)
-    require_noise(y, y - X @ start)
     since, ahead, span = t - t[0] + 1, s - t[0] + 1, float(t[-1] - t[0] + 1)
     walk = np.minimum.outer(since, since) / span
     warnings: tuple[str, ...] = ()
     if share is None:
-        if n <= k + 1:
-            raise DesignError(f"{n} periods before are too few for {k} terms and a level that moves")
-        theta, _ = maximise(X, y, lambda at: (1 - at[0]) * np.eye(n) + at[0] * walk, BOUNDS, STARTS)
-        share = float(theta[0])
-        warnings = _edges(share)
+        share, warnings = _level_share(X, y, walk)
     if not 0 <= share <= 1:
         raise DesignError(f"a share of {share} is not between 0 and 1")
     R = (1 - share) * np.eye(n) + share * walk
@@ -102,21 +92,42 @@ def forecast(
     gain = np.linalg.solve(R, C.T).T
     A = Z - gain @ X
     covariance = found.variance * (D - gain @ C.T + A @ found.bread @ A.T)
-    sigma = np.sqrt(found.variance)
-    return Forecast(
-        Z @ found.beta + gain @ (y - X @ found.beta),
-        (covariance + covariance.T) / 2,
-        float(n - k),
-        found.innovations,
-        {
-            "level_share": share,
-            "sigma_noise": float(sigma * np.sqrt(1 - share)),
-            "sigma_level": float(sigma * np.sqrt(share / span)),
-            "loglik": found.loglik,
-        },
-        "forecast from the pre-period by a local level with regressors",
-        warnings,
-    )
+    sigma = float(np.sqrt(found.variance))
+    diagnostics = {
+        "level_share": share,
+        "sigma_noise": sigma * float(np.sqrt(1 - share)),
+        "sigma_level": sigma * float(np.sqrt(share / span)),
+        "loglik": found.loglik,
+    }
+    mean = Z @ found.beta + gain @ (y - X @ found.beta)
+    method = "forecast from the pre-period by a local level with regressors"
+    joint = (covariance + covariance.T) / 2
+    return Forecast(mean, joint, float(n - k), found.innovations, diagnostics, method, warnings)
+
+
+def _require_periods(X: np.ndarray, y: np.ndarray, t: np.ndarray, Z: np.ndarray, s: np.ndarray) -> None:
+    """Refuse what `forecast` says it refuses."""
+    require(X, y, t)
+    if Z.shape[1:] != X.shape[1:] or s.shape != Z.shape[:1] or not np.isfinite(Z).all():
+        raise DesignError(f"a forecast design of shape {Z.shape} does not go with one of shape {X.shape}")
+    if not s.size or s.min() <= t[-1] or not np.array_equal(s, np.round(s)) or not (np.diff(s) > 0).all():
+        raise DesignError("the periods forecast are not whole positions, in order, after the pre-period")
+    start, _ = least_squares(X, y)
+    require_noise(y, y - X @ start)
+
+
+def _level_share(X: np.ndarray, y: np.ndarray, walk: np.ndarray) -> tuple[float, tuple[str, ...]]:
+    """The most likely share of the level, and what to say of one at 0 or 1; walk is R at p = 1."""
+    n, k = X.shape
+    if n <= k + 1:
+        raise DesignError(f"{n} periods before are too few for {k} terms and a level that moves")
+    theta, _ = maximise(X, y, lambda at: (1 - at[0]) * np.eye(n) + at[0] * walk, BOUNDS, STARTS)
+    share = float(np.clip(theta[0], 0, 1))
+    if share < EDGE:
+        return share, ("the level is estimated not to wander: the forecast is a regression's on the pre-period",)
+    if share > 1 - EDGE:
+        return share, ("all variation is estimated to be the level's: the forecast starts from the last period",)
+    return share, ()
 
 
 def _with_constant(X: np.ndarray, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,12 +138,3 @@ def _with_constant(X: np.ndarray, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray
         if np.abs(left).max() < CONSTANT:
             return X, Z
     return np.column_stack([ones, X]), np.column_stack([np.ones(len(Z)), Z])
-
-
-def _edges(share: float) -> tuple[str, ...]:
-    """What to say of an estimated share that stands at 0 or 1."""
-    if share < EDGE:
-        return ("the level is estimated not to wander, so the forecast is that of a regression on the pre-period",)
-    if share > 1 - EDGE:
-        return ("all variation is estimated to be that of the level, so the forecast starts from the last period",)
-    return ()
