@@ -11,9 +11,16 @@ taken out exactly however starts are spread. Transition periods are left out as 
 lie in the study's window for every unit are used: with late and early starts that is a short window.
 
 Calendar shocks are blended, not removed: a hard winter enters at another event time for each unit. It is
-thinned where starts are spread, and stays where they are close together; what is left makes neighbouring
-event times alike, which the autocorrelation takes up in part. Measured coverage of 95 % intervals, 20 units
-starting in 5 waves over 16 of 48 months, AR(1) 0.4: COVERAGE.
+thinned where starts are spread, and stays where they are close together. The mean then carries the errors of
+several waves at once, which no AR(1) describes, and intervals are too narrow. Measured coverage of 95 % intervals
+for 20 units starting in 5 waves over 16 of 48 months, AR(1) 0.4 (level change, slope change, average effect):
+
+    no shared shocks        0.95  0.96  0.95
+    a fifth of the errors   0.93  0.90  0.91
+    half of them            0.93  0.86  0.91
+
+and down to 0.92, 0.82, 0.87 with ten waves and half. With one start the design is sound (0.95 to 0.97).
+Under staggered starts `its_pooled` answers the same question with intervals that hold.
 
 Assumes that the mean course in event time would have carried on, which holds if every unit's own would
 have, and that units did not join when they were at their worst (regression to the mean looks like an effect).
@@ -61,8 +68,8 @@ def fit(panel: Panel) -> Estimate:
     ]
     return Estimate(
         **identity(panel, "its_event_time", TITLE),  # type: ignore[arg-type]
-        estimand="mean over joined units, each counting once, of the average effect over the event times after joining "
-        "that all of them have",
+        estimand="mean over joined units, each counting once, of the average effect over the event times after "
+        "joining that all of them have",
         assumption="Without the collaborative, the units' mean course before joining would have carried on, counted "
         "from each unit's own start.",
         terms=pd.DataFrame(rows),
@@ -106,8 +113,8 @@ def _events(panel: Panel, aligned: Aligned, course: Course) -> tuple[pd.DataFram
 def _method(panel: Panel, aligned: Aligned, how: str) -> str:
     t, noun = aligned.design.series.t[aligned.design.series.used], periods.noun(panel.study.frequency, 2)
     return (
-        f"Segmented regression of the mean of {len(aligned.units)} units, each counting once, from {-t[0]} {noun} before "
-        f"to {t[-1]} {noun} after each unit joined: {how}."
+        f"Segmented regression of the mean of {len(aligned.units)} units, each counting once, from {-t[0]} {noun} "
+        f"before to {t[-1]} {noun} after each unit joined: {how}."
     )
 
 
@@ -117,10 +124,11 @@ def _warnings(panel: Panel, aligned: Aligned) -> list[str]:
     if panel.staggered:
         out.append(
             "Shocks of the calendar, such as a hard winter, are blended over event times and not removed: read this "
-            "beside a design that keeps the calendar."
+            "beside its_pooled, which keeps the calendar. Where shocks are shared, 95% intervals here held the truth "
+            "82 to 93 times in a hundred in simulations."
         )
-        outside = sum(int(v) for v in panel.rows.loc[panel.rows.index.get_level_values("unit").isin(aligned.units), "phase"]
-                      .isin(["pre", "post"]).groupby("unit").sum()) - aligned.cells  # fmt: skip
+        rows = panel.analysed
+        outside = int(rows.index.get_level_values("unit").isin(aligned.units).sum()) - aligned.cells
         if outside:
             out.append(
                 f"{numbers.count(outside)} analysed unit-{noun} lie at event times that not every unit has, and are "
@@ -128,7 +136,7 @@ def _warnings(panel: Panel, aligned: Aligned) -> list[str]:
             )
     if aligned.patchy:
         out.append(
-            f"At {numbers.of(aligned.patchy, 'event time')} not every unit was observed: the mean there allows for the "
-            "absent units' levels, not for their own trends."
+            f"At {numbers.of(aligned.patchy, 'event time')} not every unit was observed: the mean there allows for "
+            "the absent units' levels, not for their own trends."
         )
     return out

@@ -57,7 +57,7 @@ class Fitted:
     kept     the units
     shared   the fit with one rho, and what units share
     effects  the quantities by name, as the common fit has them
-    alone    the units' own fits, each with its own rho: average effect, its error, degrees of freedom, rho; shape (K, 4)
+    alone    the units' own fits, each with its own rho: average effect, error, degrees of freedom, rho; shape (K, 4)
     own      the same fits' quantities: name -> units, values and errors
     """
 
@@ -232,7 +232,7 @@ def _method(panel: Panel, fitted: Fitted, design: Design | None) -> str:
     if options.its_pooled.pooling == "random_effects":
         return (
             f"Segmented regression of each of {K} units{scale} with its own AR(1) errors; random-effects mean with "
-            "weights by precision (restricted maximum likelihood) and Hartung-Knapp errors, units taken as independent."
+            "weights by precision (restricted maximum likelihood) and Hartung-Knapp errors, units as if independent."
         )
     if design is not None:
         return (
@@ -241,8 +241,8 @@ def _method(panel: Panel, fitted: Fitted, design: Design | None) -> str:
             "likelihood, with bounded Kenward-Roger inference."
         )
     return (
-        f"Segmented regression of each of {K} units{scale} with AR(1) errors of one common autocorrelation; mean over "
-        "units, its error from their spread and from the covariance that shared shocks bring, with Satterthwaite "
+        f"Segmented regression of each of {K} units{scale} with AR(1) errors of one common autocorrelation; mean "
+        "over units, its error from their spread and from the covariance that shared shocks bring, with Satterthwaite "
         "degrees of freedom."
     )
 
@@ -287,7 +287,7 @@ def _bounds(fitted: Fitted, course: Course | None) -> list[str]:
     at = [u.name for u, rho in zip(fitted.kept, fitted.alone[:, 3], strict=True) if ar1.bound_warning(rho)]
     if at:
         out.append(
-            f"The autocorrelation of {numbers.of(len(at), 'unit')} lies at its bound, so that the unit's own interval "
-            f"cannot be relied on: {', '.join(at)}."
+            f"The autocorrelation of {numbers.of(len(at), 'unit')} lies at its bound, so that the unit's own "
+            f"interval cannot be relied on: {', '.join(at)}."
         )
     return out

@@ -2,5 +2,6 @@
 
 from evalkit.plots.estimates import counterfactual, event_study, forest
 from evalkit.plots.panels import group_means, heat_map, rollout
+from evalkit.plots.sites import caterpillar
 
-__all__ = ["counterfactual", "event_study", "forest", "group_means", "heat_map", "rollout"]
+__all__ = ["caterpillar", "counterfactual", "event_study", "forest", "group_means", "heat_map", "rollout"]

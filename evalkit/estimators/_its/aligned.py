@@ -111,7 +111,7 @@ def _require_plain(panel: Panel) -> None:
     for name, given in tied.items():
         if given:
             raise DesignError(
-                f"`{name}` under `model.its` is tied to the calendar, which units aligned on their start do not share",
+                f"`{name}` under `model.its` is tied to the calendar, which aligned units do not share",
                 slug,
                 "leave it out, or use its_pooled, which keeps every unit in its own calendar",
             )
@@ -144,7 +144,7 @@ def _enough(panel: Panel) -> tuple[dict[str, Series], dict[str, str]]:
 
 
 def _design(panel: Panel, like: Series, e: np.ndarray, mean: tuple[np.ndarray, np.ndarray]) -> Design:
-    """The columns in event time of a mean and how many units it is of; its season, from a stand-in calendar, comes next."""
+    """The columns in event time, for a mean and how many units it is of; the season here is that of a stand-in."""
     value, units = mean
     transition = panel.study.protocol.transition.periods
     phase = np.where(e < 0, "pre", np.where(e < transition, "transition", "post"))

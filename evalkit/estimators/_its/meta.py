@@ -15,7 +15,7 @@ from evalkit.estimators._its.pooling import Pooled, require_units
 
 
 def random_effects(values: np.ndarray, variances: np.ndarray, method: str = "REML") -> Pooled:
-    """Random-effects mean with the Hartung-Knapp error: units independent, each with the weight that its error warrants.
+    """Random-effects mean with the Hartung-Knapp error, units taken as independent.
 
         theta = sum w_i theta_i / sum w_i,  w_i = 1 / (v_i + tau^2),
         Var = sum w_i (theta_i - theta)^2 / ((K - 1) sum w_i),  Student's t on K - 1
@@ -23,8 +23,8 @@ def random_effects(values: np.ndarray, variances: np.ndarray, method: str = "REM
     values, variances  theta_i and v_i, shape (K,)
     method             tau^2 by `REML`, or by `DL`, the moments of DerSimonian and Laird; 0 at least
 
-    Raises DesignError with fewer than `FEWEST` units. Sources: DerSimonian and Laird (1986), Control Clin Trials 7:177;
-    Hartung and Knapp (2001), Stat Med 20:3875; Viechtbauer (2005), J Educ Behav Stat 30:261.
+    Raises DesignError with fewer than three units. Sources: DerSimonian and Laird (1986), Control Clin Trials
+    7:177; Hartung and Knapp (2001), Stat Med 20:3875; Viechtbauer (2005), J Educ Behav Stat 30:261.
     """
     K = require_units(len(values))
     tau2 = _moments(values, variances) if method == "DL" else _restricted(values, variances)

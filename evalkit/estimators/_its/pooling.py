@@ -14,8 +14,8 @@ s^2 the sample variance of the theta_i: it holds what units differ in truly and 
 shared shock moves all theta_i together and cancels from it, which C puts back. Random-effects
 meta-analysis is s^2 / K without C.
 
-kappa comes from the innovations w_i = L_i M_i y_i / sigma_i of the fitted units (M_i the residual maker, L_i R_i L_i' = I).
-With Z the sum of all w_i in calendar time and H the sum of the L_i M_i,
+kappa comes from the innovations of the fitted units, w_i = L_i M_i y_i / sigma_i (M_i makes residuals, L_i
+makes innovations of them: L_i R_i L_i' = I). With Z the sum of all w_i in calendar time and H the sum of the L_i M_i,
 
     E |Z|^2 = sum_i (n_i - k_i) + kappa [ tr(H R H') - sum_i (n_i - k_i) ],
 
@@ -109,9 +109,9 @@ class Effect(NamedTuple):
 
 
 def common_rho(groups: list[Group]) -> tuple[float, float]:
-    """The rho that maximises the sum of the units' restricted log-likelihoods, and its variance were units independent.
+    """The rho that maximises the sum of the units' restricted log-likelihoods, and its variance.
 
-    The variance is the inverse of the observed information; 0 where rho lies on a bound. Raises DesignError
+    The variance is the inverse of the observed information, as if units were independent; 0 where rho lies on a bound. Raises DesignError
     as `ar1.fit_many` does, when a group has too few periods or a unit does not vary.
     """
     prepared = [_pairs(g) for g in groups]
@@ -202,7 +202,7 @@ class Shared:
         return self._errors(effect)[0]
 
     def _errors(self, effect: Effect) -> tuple[np.ndarray, float, float]:
-        """sigma_i^2 l_i'R l_i, shape (q,); the sum over pairs of sigma_i sigma_j l_i'R_ij l_j; its derivative in rho."""
+        """sigma_i^2 l_i'R l_i, shape (q,); the sum over pairs of sigma_i sigma_j l_i'R_ij l_j; its slope in rho."""
         place = self._place()
         lines = np.zeros((len(effect.units), len(self.R)))
         for line, unit, gradient in zip(lines, effect.units, effect.gradients, strict=True):
@@ -255,7 +255,7 @@ def require_units(K: int) -> int:
     """Refuse a mean over fewer than `FEWEST` units; returns K."""
     if K < FEWEST:
         raise DesignError(
-            f"only {K} unit{'s' if K != 1 else ''} can be fitted, and the spread of fewer than {FEWEST} cannot be judged",
+            f"only {K} unit{'s' if K != 1 else ''} can be fitted, and the spread of fewer than {FEWEST} says little",
             fix="use the interrupted time series of the units taken together (its), widen `window`, or add units",
         )
     return K

@@ -87,7 +87,7 @@ def units(panel: Panel) -> tuple[list[Unit], dict[str, str]]:
             designs[key] = _design(study, series)
         found = designs[key]
         if isinstance(found, Design):
-            y, link = engines.on_scale(series, scale)
+            y, link = _scaled(name, series, scale)
             if _varies(found.analysed, y):
                 kept.append(Unit(name, cohort, replace(found, series=series), y, link))
                 continue
@@ -113,6 +113,14 @@ def _design(study: Study, series: Series) -> Design | DesignError:
             "widen `window`, or use the interrupted time series of the units taken together (its)",
         )
     return design
+
+
+def _scaled(name: str, series: Series, scale: str) -> tuple[np.ndarray, str]:
+    """The unit's values on the declared scale; one that has none refuses all, lest its unit be lost for it."""
+    try:
+        return engines.on_scale(series, scale)
+    except DesignError as refusal:
+        raise DesignError(refusal.faults[0].what, name, "use `scale: natural` under `model.its`") from None
 
 
 def _varies(X: np.ndarray, y: np.ndarray) -> bool:
