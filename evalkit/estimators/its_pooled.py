@@ -242,8 +242,8 @@ def _method(panel: Panel, fitted: Fitted, design: Design | None) -> str:
         )
     return (
         f"Segmented regression of each of {K} units{scale} with AR(1) errors of one common autocorrelation; mean "
-        "over units, its error from their spread and from the covariance that shared shocks bring, with Satterthwaite "
-        "degrees of freedom."
+        "over units, its error from their spread and from the covariance that shared shocks bring, with "
+        "Satterthwaite degrees of freedom."
     )
 
 

@@ -111,8 +111,8 @@ class Effect(NamedTuple):
 def common_rho(groups: list[Group]) -> tuple[float, float]:
     """The rho that maximises the sum of the units' restricted log-likelihoods, and its variance.
 
-    The variance is the inverse of the observed information, as if units were independent; 0 where rho lies on a bound. Raises DesignError
-    as `ar1.fit_many` does, when a group has too few periods or a unit does not vary.
+    The variance is the inverse of the observed information, as if units were independent; 0 where rho lies
+    on a bound. Raises DesignError as `ar1.fit_many` does, when a group has too few periods or a unit does not vary.
     """
     prepared = [_pairs(g) for g in groups]
 
