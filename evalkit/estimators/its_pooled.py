@@ -206,7 +206,7 @@ def _sites(panel: Panel, fitted: Fitted, mean: Pooled) -> pd.DataFrame:
         name = f"effect in {unit.name}"
         own = inference.term(name, value[i], error[i], df[i], level, scale=scale)
         near = inference.term(f"shrunken {name}", drawn.value[i], drawn.std_error[i], drawn.df[i], level, scale=scale)
-        kept = {key: own[key] for key in SITES if key in own}
+        kept = {key: own[key] for key in ("estimate", "std_error", "df", "low", "high")}
         rows.append(
             {"unit": unit.name, "cohort": unit.cohort, **kept, "shrunk": near["estimate"],
              "shrunk_low": near["low"], "shrunk_high": near["high"], "rho": rho[i]}
