@@ -34,7 +34,7 @@ def starts(count, waves):
     )
 
 
-def outcomes(random, start, share=0.2, noise=1.0, level=3.0, slope=0.1, spread=0.0):
+def outcomes(random, start, *, share=0.2, noise=1.0, level=3.0, slope=0.1, spread=0.0):
     """Unit levels, own trends, a season, a level and slope change at the start, own and shared AR(1) errors."""
     count, t = len(start), np.arange(MONTHS)
     own, all_ = autoregressive(random, (count, MONTHS)), autoregressive(random, (MONTHS,))
@@ -206,9 +206,10 @@ def test_the_error_of_the_mean_is_that_of_its_weights_under_the_fitted_model(pan
         assert hat @ y == pytest.approx(shared.beta(i), rel=1e-6)
         e = y - X @ hat @ y
         lines.append(math.sqrt(e @ np.linalg.solve(R, e) / (MONTHS - X.shape[1])) * hat[2])
-    pairs = [a @ R @ b for i, a in enumerate(lines) for j, b in enumerate(lines) if i != j]
+    Phi = shared.shock.lasting ** np.abs(t[:, None] - t)
+    pairs = [a @ Phi @ b for i, a in enumerate(lines) for j, b in enumerate(lines) if i != j]
     found = shared.pool(effect)
-    assert found.shock == pytest.approx(shared.kappa * np.mean(pairs), rel=1e-6)
+    assert found.shock == pytest.approx(shared.shock.scale * shared.shock.share * np.mean(pairs), rel=1e-6)
     assert found.std_error == pytest.approx(math.sqrt(np.var(effect.values, ddof=1) / 6 + found.shock), rel=1e-9)
 
 

@@ -101,7 +101,8 @@ def fit(panel: Panel) -> Estimate:
         exposure=exposure(panel),
         diagnostics={
             "rho": fitted.shared.rho,
-            "shared_shock": fitted.shared.kappa,
+            "shared_shock": fitted.shared.shock.share,
+            "shared_rho": fitted.shared.shock.lasting,
             "between_sd": pooled[AVERAGE].between,
         },
         warnings=tuple(dict.fromkeys([*left_out(left), *_warnings(panel, fitted, together, course)])),
@@ -254,7 +255,8 @@ def _warnings(panel: Panel, fitted: Fitted, design: Design | None, course: Cours
         out.append(
             "Random effects take units as independent. A shock that units share, such as a hard winter, moves all "
             "their estimates alike, and these intervals are then far too narrow: use `pooling: shock_robust`. The "
-            f"share of a shock to all in the error variance is estimated as {numbers.number(fitted.shared.kappa, 2)}."
+            "share of the error variance that is a shock to all is estimated as "
+            f"{numbers.number(fitted.shared.shock.share, 2)}."
         )
     if model.its.errors != "ar1" or model.its.family not in ("auto", "gaussian"):
         out.append(

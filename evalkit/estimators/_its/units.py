@@ -14,8 +14,8 @@ from evalkit.estimators._its.course import Course, Quantity, of_regression
 from evalkit.estimators._its.days import exposure_days
 from evalkit.estimators._its.design import SHORT, Design, build, title
 from evalkit.estimators._its.fit import Fit
-from evalkit.estimators._its.pooling import Group
 from evalkit.estimators._its.series import Series
+from evalkit.estimators._its.shocks import Group
 from evalkit.estimators._its.terms import absolute
 from evalkit.inference import ROUNDING
 from evalkit.panel import Panel
