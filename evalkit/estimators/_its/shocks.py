@@ -3,8 +3,8 @@
 The standardised errors of unit i are u_i = sqrt(1 - kappa) e_i + sqrt(kappa) g, with e_i its own AR(1) of
 autocorrelation rho and g an AR(1) of autocorrelation phi that all units have in common: shocks to all may last
 longer than a unit's own. With P_i = R^-1 - R^-1 X_i (X_i'R^-1 X_i)^-1 X_i'R^-1, R = rho^|d|, Phi = phi^|d|,
-theta = kappa / (1 - kappa), A = sum_i P_i and q = sum_i P_i y_i, both in calendar time, every unit having coefficients
-of its own,
+theta = kappa / (1 - kappa), A = sum_i P_i and q = sum_i P_i y_i, both in calendar time, every unit having
+coefficients of its own,
 
     l = sum_i [log|R_i| + log|X_i'R_i^-1 X_i|] + log|I + theta Phi A| + N log Q,
     Q = sum_i y_i'P_i y_i - theta q'(I + theta Phi A)^-1 Phi q,        N = sum_i (n_i - k_i),
@@ -13,7 +13,7 @@ is twice the negative restricted log-likelihood with the scale profiled out, up 
 one matrix over the calendar, whatever the number of units. y_i are divided by the units' own sigma_i beforehand.
 
 Shapes: m periods of the calendar, n_i analysed ones of unit i with k_i columns.
-Sources: Patterson and Thompson (1971), Biometrika 58:545; the determinant and the quadratic form by Woodbury's identity.
+Sources: Patterson and Thompson (1971), Biometrika 58:545; determinant and quadratic form by Woodbury's identity.
 """
 
 from __future__ import annotations
@@ -145,15 +145,12 @@ def correlation(rho: float, m: int) -> np.ndarray:
 def fit_shock(groups: list[Group], solved: list[Solved], rho: float, m: int) -> Shock:
     """Fit rho, kappa and phi, starting from the units' common rho; m periods in the calendar."""
     likelihood = _Likelihood(groups, [found.sigma for found in solved], m)
-    best = None
-    for phi in (rho, PERSISTENT):
-        start = np.clip([rho, 0.2, phi], *np.array(LIMITS).T)
-        found = optimize.minimize(likelihood.deviance, start, bounds=LIMITS, method="L-BFGS-B")
-        best = found if best is None or found.fun < best.fun else best
-    assert best is not None
-    own, share, lasting = (float(x) for x in best.x)
-    scale = likelihood.quadratic(best.x)[0] / likelihood.left / (1 - share)
-    return Shock(own, share, lasting, scale, _covariance(likelihood, best.x), _noise(groups, solved, best.x, m))
+    starts = (np.clip([rho, 0.2, phi], *np.array(LIMITS).T) for phi in (rho, PERSISTENT))
+    found = [optimize.minimize(likelihood.deviance, start, bounds=LIMITS, method="L-BFGS-B") for start in starts]
+    point = min(found, key=lambda one: one.fun).x
+    own, share, lasting = (float(x) for x in point)
+    scale = likelihood.quadratic(point)[0] / likelihood.left / (1 - share)
+    return Shock(own, share, lasting, scale, _covariance(likelihood, point), _noise(groups, solved, point, m))
 
 
 class _Likelihood:
