@@ -42,6 +42,7 @@ FIGURES = {
     "group_means": plots.group_means,
     "counterfactual": lambda p: plots.counterfactual(estimators.fit("its", p)),
     "event_study": lambda p: plots.event_study(estimators.fit("group_time", p)),
+    "caterpillar": lambda p: plots.caterpillar(estimators.fit("its_pooled", p)),
     "forest": lambda p: plots.forest([estimators.fit("its", p), REFUSED, estimators.fit("group_time", p)]),
 }
 TABLES = {
@@ -100,7 +101,7 @@ def test_nothing_from_the_data_becomes_markup(panel, made):
     assert all(a["src"].startswith("data:image/svg+xml;base64,") and "onerror" not in a for a in images)
 
 
-@pytest.mark.parametrize("draw", [plots.counterfactual, plots.event_study])
+@pytest.mark.parametrize("draw", [plots.counterfactual, plots.event_study, plots.caterpillar])
 def test_a_refusal_is_shown_in_words_instead_of_a_figure(draw):
     shown = draw(REFUSED)
     assert "Too short" in shown.text

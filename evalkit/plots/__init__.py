@@ -4,9 +4,11 @@ from evalkit.plots.checks import autocorrelation, detectable, forecast_error, in
 from evalkit.plots.curve import specification_curve
 from evalkit.plots.estimates import counterfactual, effect_path, event_study, forest
 from evalkit.plots.panels import group_means, heat_map, rollout
+from evalkit.plots.sites import caterpillar
 
 __all__ = [
     "autocorrelation",
+    "caterpillar",
     "counterfactual",
     "detectable",
     "effect_path",

@@ -188,7 +188,7 @@ def single(many: Many, X: np.ndarray, y: np.ndarray, t: np.ndarray) -> Reml:
         innovations=whiten(residual, many.rho, t)[0, :, 0] / sigma,
         method="AR(1) errors by restricted maximum likelihood, with bounded Kenward-Roger inference",
         diagnostics={"rho": rho, "sigma": sigma, "noise_belief": belief},
-        warnings=_bound_warning(rho),
+        warnings=bound_warning(rho),
         many=many,
     )
 
@@ -214,7 +214,8 @@ def _crossing(above: np.ndarray, end: int, step: int) -> float:
     return float(FINE[end] + share * (FINE[end + step] - FINE[end]))
 
 
-def _bound_warning(rho: float) -> tuple[str, ...]:
+def bound_warning(rho: float) -> tuple[str, ...]:
+    """What a reader must know of an autocorrelation at its bound; empty inside them."""
     if rho >= HIGHEST - CLOSE:
         return (
             f"Autocorrelation reached the upper bound of {HIGHEST}: the series is close to a random walk, so how "

@@ -92,8 +92,8 @@ def _changes(study: Study, design: Design, course: Course, prefix: str) -> list[
                 at = _at(design, column)
                 out += [] if at is None else _both(course, name, at)[1:]
             continue
-        absolute = _absolute(design, course, column)
-        out += [] if absolute is None else [Asked(name, absolute)]
+        change = absolute(design, course, column)
+        out += [] if change is None else [Asked(name, change)]
         out.append(Asked(f"{name}, {RATIO[link]}", coefficient, RATIO[link], logarithm=True))
     return out
 
@@ -113,7 +113,7 @@ def _at(design: Design, column: str) -> np.ndarray | None:
     return weights
 
 
-def _absolute(design: Design, course: Course, column: str) -> Quantity | None:
+def absolute(design: Design, course: Course, column: str) -> Quantity | None:
     """A change of level or slope in the unit of report, where the model is on another scale.
 
     A change of level is the effect at its first period; a change of slope the mean change of the
