@@ -155,7 +155,9 @@ class Estimate:
 
     def _table(self) -> tuple[list[str], list[list[str]], str]:
         level = numbers.per_cent(self.level)
-        places = [numbers.decimals_for([error]) for error in self.terms["std_error"]]
+        places = [
+            0 if row.unit == "events" else numbers.decimals_for([row.std_error]) for row in self.terms.itertuples()
+        ]
         header = ["Quantity", "Unit", "Estimate", f"{level} interval", "Standard error", "df", "p"]
         rows = [
             [

@@ -55,11 +55,32 @@ class Case:
         asked = [
             checks.entry(self.panel),
             checks.parallel_trends(comparative),
-            checks.autocorrelation(series),
+            *self.series_checks(series, carrying=isinstance(comparative, Refusal)),
             checks.agreement(estimates),
         ]
         pairs = zip(self.beside(), self.others, strict=True)
         return asked + [checks.balancing(e, o) for e, o in pairs if o.role == "balancing"]
+
+    def series_checks(self, series: Estimate | Refusal, *, carrying: bool) -> list[Check]:
+        """The questions put to the interrupted time series.
+
+        carrying  whether the finding rests on it: then those are asked too that refit it dozens of times
+        """
+        if isinstance(series, Refusal):
+            return [checks.autocorrelation(series)]
+        asked = [
+            checks.autocorrelation(series, self.panel),
+            checks.seasonality(series),
+            checks.placebo_dates(self.panel, series),
+            checks.forecast_error(self.panel, series),
+        ]
+        if carrying:
+            asked += [
+                checks.influence(self.panel, series),
+                checks.specification_curve(self.panel, series),
+                checks.detectable(self.panel, series),
+            ]
+        return asked
 
 
 def _first(estimates: list[Estimate | Refusal]) -> Estimate | Refusal:

@@ -176,6 +176,7 @@ DIAGNOSTICS = {
     "sigma": "Standard deviation of the errors",
     "noise_belief": "Weight of a noise model in the interval (0 none, 1 full)",
     "between_correlation": "Correlation of the joined units' errors with the control's",
+    "shared_rho": "Autocorrelation of the shocks that units share",
     "shared_shock": "Correlation of units' errors in the same period",
     "between_sd": "Standard deviation of effects between units",
     "lags": "Newey-West lags",
