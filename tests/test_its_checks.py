@@ -465,3 +465,49 @@ def test_the_effect_by_period_is_drawn_from_the_path(clean):
     assert shown.html.count("<tr>") == 12 + 1
     assert "12 of the 12 intervals exclude zero" in shown.text
     assert "Too short" in plots.effect_path(REFUSED).text
+
+
+# -- the control ----------------------------------------------------------------------------
+
+
+def against_control(make, lean=0.0, noise=0.3, seed=4):
+    random = np.random.default_rng(seed)
+    months = pd.period_range("2015-01", periods=60, freq="M").astype(str)
+    rows = []
+    for unit, slope, step in (("A", lean, 3.0), ("B", 0.0, 0.0)):
+        y = 50 + slope * np.arange(60) + step * (np.arange(60) >= 30) + noise * random.normal(size=60)
+        rows.append(pd.DataFrame({"unit": unit, "period": months, "y": y}))
+    rollout = pd.DataFrame({"unit": ["A", "B"], "joined": [months[30], ""]})
+    model = {"its": {"season": {"harmonics": 0}}}
+    return make.panel(pd.concat(rows), rollout, window=[months[0], months[-1]], model=model)
+
+
+def test_a_control_that_leans_away_before_the_start_is_a_concern(make):
+    leaning = checks.control_balance(estimators.fit("controlled_its", against_control(make, lean=0.2)))
+    assert leaning.verdict == "concern"
+    assert leaning.value == pytest.approx(0.2, abs=0.03)
+
+
+def test_a_control_that_runs_alongside_is_no_concern(make):
+    found = checks.control_balance(estimators.fit("controlled_its", against_control(make)))
+    assert found.verdict in ("reassuring", "inconclusive")
+    assert abs(found.value) < 0.03
+
+
+def test_the_control_is_asked_of_a_controlled_series_alone(make):
+    assert checks.control_balance(estimators.fit("its", against_control(make))).verdict == "not applicable"
+    refused = Refusal("s", "y", "controlled_its", "Controlled interrupted time series", ("No control.",))
+    assert checks.control_balance(refused).verdict == "not applicable"
+
+
+def test_years_have_no_season(make):
+    years = [str(1960 + i) for i in range(40)]
+    rows = pd.DataFrame({"unit": "A", "period": years, "y": np.random.default_rng(1).normal(size=40)})
+    panel = make.panel(
+        rows,
+        pd.DataFrame({"unit": ["A"], "joined": ["1980"]}),
+        window=["1960", "1999"],
+        source={"reader": "csv", "path": "panel.csv", "frequency": "year"},
+        comparison="none",
+    )
+    assert checks.seasonality(estimators.fit("its", panel)).verdict == "not applicable"

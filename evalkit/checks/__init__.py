@@ -3,6 +3,7 @@
 from evalkit.checks.agreement import check as agreement
 from evalkit.checks.autocorrelation import check as autocorrelation
 from evalkit.checks.balancing import check as balancing
+from evalkit.checks.control_balance import check as control_balance
 from evalkit.checks.detectable import check as detectable
 from evalkit.checks.entry import check as entry
 from evalkit.checks.forecast_error import check as forecast_error
@@ -16,6 +17,7 @@ __all__ = [
     "agreement",
     "autocorrelation",
     "balancing",
+    "control_balance",
     "detectable",
     "entry",
     "forecast_error",

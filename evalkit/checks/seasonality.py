@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from evalkit import numbers, periods
-from evalkit.checks._its import fitted, not_applicable, nothing
+from evalkit.checks._its import fitted, labelled, not_applicable, nothing
 from evalkit.checks.autocorrelation import correlations, of_path
 from evalkit.estimate import Check, Estimate, Refusal
 
@@ -28,20 +28,22 @@ LOOKS = 2
 def check(estimate: Estimate | Refusal) -> Check:
     """Concern when the innovations differ by month, or resemble those of a year before, at the 5% level.
 
-    Not applicable under two years of periods. `value` is the p-value. `data`: season (month or quarter of
-    the year, from 1), innovation (its mean), periods (how many).
+    Not applicable to years, and under two years of periods. `value` is the p-value. `data`: season (month or
+    quarter of the year, from 1), innovation (its mean, in standard deviations), periods (how many).
     """
     if isinstance(estimate, Refusal) or not fitted(estimate):
         return nothing(NAME, QUESTION, estimate)
     t, innovations = of_path(estimate)
     frequency = periods.frequency_of(estimate.path["period"].iloc[0])
     year = periods.PER_YEAR[frequency]
+    if year == 1:
+        return not_applicable(NAME, QUESTION, "Yearly figures have no season.", estimate.design)
     if len(t) < YEARS * year:
         reading = f"{numbers.of(len(t), 'analysed period')} are too few for a season to show; two years are needed."
         return not_applicable(NAME, QUESTION, reading, estimate.design)
     season = t % year + 1  # positions count from January 1970
     data = pd.DataFrame({"season": season, "innovation": innovations}).groupby("season")["innovation"]
-    data = data.agg(innovation="mean", periods="count").reset_index()
+    data = labelled(data.agg(innovation="mean", periods="count").reset_index(), estimate)
     by_month = _differences(season, innovations)
     found = correlations(t, innovations, year).set_index("lag")
     apart = float(found["acf"].get(year, 0.0))

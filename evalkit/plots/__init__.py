@@ -1,6 +1,6 @@
 """Figures: they draw what was computed, and compute nothing."""
 
-from evalkit.plots.checks import autocorrelation, detectable, forecast_error, influence, placebo_dates
+from evalkit.plots.checks import autocorrelation, detectable, forecast_error, influence, placebo_dates, seasonality
 from evalkit.plots.curve import specification_curve
 from evalkit.plots.estimates import counterfactual, effect_path, event_study, forest
 from evalkit.plots.panels import group_means, heat_map, rollout
@@ -20,5 +20,6 @@ __all__ = [
     "influence",
     "placebo_dates",
     "rollout",
+    "seasonality",
     "specification_curve",
 ]

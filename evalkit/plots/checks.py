@@ -63,6 +63,29 @@ def autocorrelation(check: Check) -> Shown:
 
 
 @answered
+def seasonality(check: Check) -> Shown:
+    """What the model leaves unexplained, on average, in each month or quarter of the year."""
+    data = check.data
+    x, y = data["season"].to_numpy(float), data["innovation"].to_numpy(float)
+    with canvas(height=3.2) as (figure, axes):
+        axes.vlines(x, 0, y, color=DARK_BLUE, linewidth=2)
+        axes.plot(x, y, "o", color=DARK_BLUE, markersize=5)
+        axes.axhline(0, color=GREY, linewidth=1)
+        axes.set_xticks(x)
+        axes.set_xlabel("Position in the year")
+        axes.set_ylabel("Mean left unexplained (SD)")
+    alt = (
+        f"Mean of what the model leaves unexplained at {len(data)} positions in the year, from "
+        f"{numbers.number(y.min(), 2)} to {numbers.number(y.max(), 2)} standard deviations. {check.reading}"
+    )
+    rows = [
+        [str(int(r.season)), numbers.number(r.innovation, 2), numbers.count(r.periods)] for r in data.itertuples()
+    ]
+    header = ["Position in the year", "Mean left unexplained (SD)", "Periods"]
+    return shown(figure, alt, _caption(check, "what the season leaves"), header, rows)
+
+
+@answered
 def placebo_dates(check: Check) -> Shown:
     """The effect at every placebo date and at the real one, with intervals."""
     data = check.data
