@@ -17,8 +17,9 @@ What units share in a period (a winter, a change of tariff) moves all estimates 
 * on request (`model.its_pooled.pooling: random_effects`), random-effects meta-analysis, which takes units
   as independent: with shared shocks its 95 % intervals hold the truth 30 to 80 times in a hundred.
 
-Measured coverage of shock-robust 95 % intervals is 0.93 to 0.98 for 6 to 40 units, 36 to 48 months and shared shares
-of 0 to 0.5 (tests/test_coverage_pooled.py).
+Measured coverage of shock-robust 95 % intervals, 20 units starting in 5 waves over 16 of 48 months, is 0.93 to 0.985
+for shared shares of 0 to 0.5, also where shared shocks last longer or shorter than the units' own errors; a plain
+mean has 0.3 to 0.8 there (tests/test_coverage_pooled.py).
 
 Assumes that each unit's own level, trend and season would have carried on.
 
