@@ -19,7 +19,7 @@ for 20 units starting in 5 waves over 16 of 48 months, AR(1) 0.4 (level change, 
     a fifth of the errors   0.93  0.90  0.91
     half of them            0.93  0.86  0.91
 
-and down to 0.92, 0.82, 0.87 with ten waves and half. With one start the design is sound (0.95 to 0.97).
+and down to 0.92, 0.82, 0.87 with ten waves and half. With one start the design is sound (0.93 to 0.97).
 Under staggered starts `its_pooled` answers the same question with intervals that hold.
 
 Assumes that the mean course in event time would have carried on, which holds if every unit's own would
