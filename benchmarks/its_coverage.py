@@ -3,8 +3,8 @@
     python benchmarks/its_coverage.py [REPLICATIONS] [--out docs/its_coverage.md]
 
 Simulated series without an effect, a straight course and the errors named in each row; the default engine
-beside ordinary least squares and Newey-West, on the same draws. `level`, `slope` and `12 months` are the
-change of level, the change of slope and the effect twelve months after the start. Width is the 95th
+beside ordinary least squares and Newey-West, on the same draws. `level`, `slope` and `twelfth month` are the
+change of level, the change of slope and the effect in the twelfth month. Width is the 95th
 percentile of the half-width over that of an analyst who knows the autocorrelation. The bars are
 tested with the same functions in tests/test_its_coverage.py.
 """
@@ -22,13 +22,14 @@ from scipy import signal, stats
 
 from evalkit import inference
 from evalkit.estimators._its import ar1, quasi
+from evalkit.estimators._its._noise import COMPOSITE, USUAL, Doubt
 from evalkit.estimators._its.fit import expected
 
 SEED = 20261122
 HORIZON = 12
 BURN = 200
 LENGTHS, CORRELATIONS = (24, 48, 96), (0.0, 0.2, 0.4, 0.6)
-QUANTITIES = ("level", "slope", "12 months")
+QUANTITIES = ("level", "slope", "twelfth month")
 
 Noise = Callable[[np.random.Generator, int, int], np.ndarray]
 
@@ -40,6 +41,7 @@ class Cell:
     noise    draws errors of shape (series, months)
     rho      the autocorrelation when the errors are AR(1), None when they are not
     pairs    harmonic pairs in the model
+    doubt    how readily noise models are believed: as the design does whose series these are
     counted  family and mean count, when the series are counts; errors are then on the scale of the link
     """
 
@@ -52,6 +54,7 @@ class Cell:
     pairs: int = 0
     counted: tuple[str, float] | None = None
     level: float = field(default=0.95)
+    doubt: Doubt = USUAL
 
 
 def arma(ar: tuple[float, ...], ma: tuple[float, ...] = (), draw: Noise | None = None) -> Noise:
@@ -71,6 +74,16 @@ def through_noise(rho: float) -> Noise:
     def noise(random: np.random.Generator, series: int, months: int) -> np.ndarray:
         slow = np.sqrt(1 - rho**2) * arma((rho,))(random, series, months)
         return slow + random.normal(size=(series, months))
+
+    return noise
+
+
+def difference(own: float, other: float) -> Noise:
+    """The difference of two AR(1) series of variance one."""
+
+    def noise(random: np.random.Generator, series: int, months: int) -> np.ndarray:
+        parts = [np.sqrt(1 - rho**2) * arma((rho,))(random, series, months) for rho in (own, other)]
+        return parts[0] - parts[1]
 
     return noise
 
@@ -100,6 +113,24 @@ def first_order() -> list[Cell]:
         for rho in (0.0, 0.6):
             out.append(Cell(f"AR(1) {rho}, six months left out", n, arma((rho,)), rho, gap=6))
             out.append(Cell(f"AR(1) {rho}, start at three quarters", n, arma((rho,)), rho, share=0.75))
+    return out
+
+
+def seasonal_model() -> list[Cell]:
+    """AR(1) errors with the two harmonic pairs that a model of two years or more has by default."""
+    return [
+        Cell(f"AR(1) {rho}, two harmonic pairs", n, arma((rho,)), rho, pairs=2)
+        for n in (24, 36, 48)
+        for rho in (0.0, 0.6)
+    ]
+
+
+def controlled() -> list[Cell]:
+    """The difference of a joined and a control series, whose own errors persist alike or differently."""
+    out = []
+    for n in LENGTHS:
+        for own, other in ((0.5, 0.5), (0.8, 0.3), (0.8, 0.0)):
+            out.append(Cell(f"AR(1) {own} less AR(1) {other}", n, difference(own, other), doubt=COMPOSITE))
     return out
 
 
@@ -180,7 +211,7 @@ def draw(cell: Cell, series: int, seed: int) -> tuple[np.ndarray, np.ndarray, np
 def default_engine(cell: Cell, series: int, seed: int = SEED) -> Found:
     """The default engine on a cell."""
     X, t, Y = draw(cell, series, seed)
-    many = _fit_counts(cell, X, t, Y, seed) if cell.counted else ar1.fit_many(X, Y, t)
+    many = _fit_counts(cell, X, t, Y, seed) if cell.counted else ar1.fit_many(X, Y, t, doubt=cell.doubt)
     parts = [many.contrast(c) for c in contrasts(X.shape[1])]
     estimate, error, df = (np.array(part) for part in zip(*parts, strict=True))
     return Found(estimate, stats.t.ppf(0.5 + cell.level / 2, df) * error, error)
@@ -252,13 +283,15 @@ def table(series: int) -> str:
         f"(`python benchmarks/its_coverage.py {series}`). A share of 95 % is known to within "
         f"{196 * np.sqrt(0.95 * 0.05 / series):.1f} points. Newey-West (lag 1) on at most 1,000 of them.",
         "",
-        "Coverage is that of 95 % intervals, per cent: change of level / change of slope / effect at twelve months. "
+        "Coverage is that of 95 % intervals, per cent: change of level / change of slope / effect in month 12. "
         "Width is the 95th percentile of the half-width over that of an analyst who knows the autocorrelation, "
         "level / slope. Bias is the largest of the three, in simulation standard errors.",
     ]
     for title, cells in (
         ("AR(1) errors", first_order()),
+        ("AR(1) errors and a season in the model", seasonal_model()),
         ("Errors of another kind", misspecified()),
+        ("Controlled: the difference of two series", controlled()),
         ("Counts and proportions", counts()),
         ("Beyond the bar: a course with no stable trend", beyond()),
     ):

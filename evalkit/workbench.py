@@ -9,6 +9,7 @@ from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.panel import Panel, build_all
 from evalkit.study import Outcome, Study
 
+WITHOUT_COMPARISON = ("its",)  # where the protocol wants none
 DESIGNS = ("group_time", "its")  # those a finding rests on, the one that carries it first
 
 
@@ -33,7 +34,8 @@ class Case:
     def estimates(self, outcome: str | None = None) -> list[Estimate | Refusal]:
         """The designs that a finding rests on, for one outcome (by default the one looked at)."""
         panel = self.panels[outcome or self.outcome.name]
-        return [estimators.attempt(design, panel) for design in DESIGNS]
+        alone = self.study.protocol.comparison == "none"
+        return [estimators.attempt(design, panel) for design in (WITHOUT_COMPARISON if alone else DESIGNS)]
 
     @property
     def others(self) -> list[Outcome]:
@@ -51,11 +53,12 @@ class Case:
 
     def checks(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """Every check that bears on the finding, asked of `estimates` as `estimates()` returns them."""
-        comparative, series = estimates
+        *comparative, series = estimates
+        carrying = not any(isinstance(one, Estimate) for one in comparative)
         asked = [
             checks.entry(self.panel),
-            checks.parallel_trends(comparative),
-            *self.series_checks(series, carrying=isinstance(comparative, Refusal)),
+            *(checks.parallel_trends(one) for one in comparative),
+            *self.series_checks(series, carrying=carrying),
             checks.agreement(estimates),
         ]
         pairs = zip(self.beside(), self.others, strict=True)

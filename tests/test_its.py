@@ -352,7 +352,7 @@ REFUSED = {
     "terms alike": (
         {"interventions": [{"label": "Same day", "from": JOINED}]},
         {},
-        "cannot tell the terms of the model from each other",
+        "cannot tell level change: Same day from the other terms",
     ),
     "an impact that never shows": ({"impact": {"shape": "level", "lag": 40}}, {}, "no analysed period shows"),
     "an end before the start": (

@@ -34,14 +34,14 @@ def named(cell):
 
 
 def centred(cell):
-    return cell.gap == 0 and cell.share == 0.5
+    return cell.gap == 0 and cell.share == 0.5 and not cell.pairs
 
 
 def check_first_order(cell, series):
     found = simulation.default_engine(cell, series)
     assert holds(found.covered, series), found.covered
     assert (np.abs(found.bias) < BIAS).all(), found.bias
-    if centred(cell):  # the bar on width is for a start at the middle of an unbroken series
+    if centred(cell):  # the bar on width is for a start at the middle of an unbroken series without a season
         wide = simulation.width(cell, found)
         assert (wide[:2] <= WIDEST[cell.n]).all(), wide
 
@@ -63,6 +63,17 @@ def test_a_small_simulation_keeps_the_bar_for_counts(cell):
     assert holds(covered, FEW), covered
 
 
+@pytest.mark.parametrize("cell", simulation.seasonal_model(), ids=named)
+def test_a_small_simulation_keeps_the_bar_with_a_season_in_the_model(cell):
+    check_first_order(cell, FEW)
+
+
+@pytest.mark.parametrize("cell", [c for c in simulation.controlled() if c.n == 48], ids=named)
+def test_a_small_simulation_keeps_the_bar_for_a_controlled_series(cell):
+    covered = simulation.default_engine(cell, FEW).covered
+    assert holds(covered, FEW, LEAST_OTHERWISE, 1.0), covered
+
+
 def test_the_bar_fails_least_squares_and_newey_west():
     cell = next(c for c in simulation.first_order() if c.n == 48 and c.rho == 0.6 and centred(c))
     assert not holds(simulation.least_squares(cell, FEW).covered, FEW)
@@ -81,7 +92,13 @@ def test_the_bar_under_ar1_errors(cell):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", simulation.misspecified(), ids=named)
+@pytest.mark.parametrize("cell", simulation.seasonal_model(), ids=named)
+def test_the_bar_with_a_season_in_the_model(cell):
+    check_first_order(cell, MANY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", [*simulation.misspecified(), *simulation.controlled()], ids=named)
 def test_the_bar_under_other_errors(cell):
     covered = simulation.default_engine(cell, MANY).covered
     assert holds(covered, MANY, LEAST_OTHERWISE, 1.0), covered
@@ -97,6 +114,10 @@ def test_the_bar_for_counts(cell):
 def test_the_committed_table_is_that_of_this_simulation():
     page = (Path(__file__).parents[1] / "docs" / "its_coverage.md").read_text(encoding="utf-8")
     assert f"seed {simulation.SEED}" in page
-    cells = [c for kind in ("first_order", "misspecified", "counts", "beyond") for c in getattr(simulation, kind)()]
+    cells = [
+        c
+        for kind in ("first_order", "seasonal_model", "misspecified", "controlled", "counts", "beyond")
+        for c in getattr(simulation, kind)()
+    ]
     for cell in cells:
         assert f"| {cell.label} | {cell.n} |" in page

@@ -32,6 +32,13 @@ def with_options(panel: Panel, **options: Any) -> Panel:  # noqa: ANN401 - any o
     """With other options under `model.its`. Raises DesignError when they do not go together."""
     kept = panel.study.protocol.model.its
     fields = {name: getattr(kept, name) for name in kept.model_fields_set} | options
+    for option, home, value in (
+        ("lags", "errors", "newey_west"),
+        ("order", "errors", "arima"),
+        ("damping", "trend", "damped"),
+    ):
+        if fields.get(home) != value and option not in options:
+            fields.pop(option, None)  # it belongs to the choice that is changed
     try:
         chosen = ItsOptions(**fields)
     except ValueError as error:

@@ -9,6 +9,8 @@ Source: Lopez Bernal, Cummins and Gasparrini (2018), Int J Epidemiol 47:2082.
 
 from __future__ import annotations
 
+import numpy as np
+
 from evalkit import numbers
 from evalkit.checks._its import excludes_zero, not_applicable, nothing
 from evalkit.estimate import Check, Estimate, Refusal
@@ -43,7 +45,9 @@ def check(estimate: Estimate | Refusal) -> Check:
         reading = f"{facts} The two did not run alongside each other, so the control says less of the joined units."
         return Check(NAME, QUESTION, "concern", reading, value, estimate.design)
     same = estimate.terms[estimate.terms["unit"].eq(row["unit"])].iloc[0]
-    ahead = estimate.path["phase"].eq("post").sum() / 2
+    places_in_time = np.arange(len(estimate.path))  # one row a period of the calendar
+    phase = estimate.path["phase"].to_numpy()
+    ahead = places_in_time[phase == "post"].mean() - places_in_time[phase == "pre"].max()
     hidden = max(abs(row["low"]), abs(row["high"])) * ahead
     if hidden > WIDE * same["std_error"]:
         reading = f"{facts} A difference that matters could be hidden in it."

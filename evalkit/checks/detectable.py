@@ -2,14 +2,12 @@
 
 The minimal detectable effect is taken from the period before the start alone, never from the effect that
 was found: power at the observed effect only says the P value again (Hoenig and Heisey 2001, Am Stat 55:19).
-Level, trend and season before the start are fitted with AR(1) errors, in the unit of report; their rho and
-sigma, with the columns X of the real design at its analysed periods, give for a contrast c
-
-    se^2 = sigma^2 c'(X'R^-1 X)^-1 c,   MDE = (t_{1-a/2,df} + t_{power,df}) se,
-
-R_ij = rho^|t_i - t_j|, a one less the study's level, and df the bounded degrees of freedom of Kenward and
-Roger (1997, Biometrics 53:983): 2 v^2 / (g'Wg), at least 3, with v the variance, g its gradient in
-(sigma^2, rho) and W the inverse of the expected restricted information.
+Level, trend and season before the start are fitted with AR(1) errors, in the unit of report. Series with that
+autocorrelation and size of errors, and no effect, are then simulated over the real design's analysed
+periods and put through the same engine, so that the uncertainty about the autocorrelation itself, the
+bounded degrees of freedom and the guard against noise all count. An effect d shows, in its own
+direction, when d + b > r, b being a simulated estimate and r the half-width of its interval; the effect
+detectable with a given power is that quantile of r - b.
 """
 
 from __future__ import annotations
@@ -32,7 +30,10 @@ POWER = 0.8
 POWERS = (0.05, *np.arange(0.1, 0.91, 0.1).round(1).tolist(), 0.95)
 WIDER = 1.5  # the reported interval this many times as wide as the period before promised is worth a word
 AVERAGE, LEVEL = "average effect after joining", "level change"
-COLUMNS = ["term", "power", "effect", "std_error", "df"]
+COLUMNS = ["term", "power", "effect", "reach"]
+DRAWS, SEED = 800, 20261122
+
+Noise = tuple[float, float]
 
 
 def check(panel: Panel, estimate: Estimate | Refusal, worthwhile: float | None = None) -> Check:
@@ -46,7 +47,7 @@ def check(panel: Panel, estimate: Estimate | Refusal, worthwhile: float | None =
     before promised: the figure is then too hopeful.
 
     `value` is the minimal detectable average effect at 80% power. `data`: term (average effect, level
-    change), power, effect (detectable at that power), std_error, df. Not applicable with fewer than 12
+    change), power, effect (detectable at that power), reach (median half-width). Not applicable with fewer than 12
     analysed periods before the start.
     """
     if isinstance(estimate, Refusal) or not fitted(estimate):
@@ -59,7 +60,7 @@ def check(panel: Panel, estimate: Estimate | Refusal, worthwhile: float | None =
     except DesignError as refusal:
         return not_applicable(NAME, QUESTION, f"It cannot be asked: {refusal.faults[0].what}.", estimate.design)
     rho, sigma = noise.diagnostics["rho"], noise.diagnostics["sigma"]
-    data = labelled(_table(known.design, rho, sigma, estimate.level), estimate)
+    data = labelled(_table(known.design, (rho, sigma), estimate.level), estimate)
     at_power = data[data["power"].eq(POWER)].set_index("term")
     value = float(at_power.loc[AVERAGE, "effect"])
     facts = _facts(estimate, at_power, rho)
@@ -81,7 +82,7 @@ def check(panel: Panel, estimate: Estimate | Refusal, worthwhile: float | None =
     return Check(NAME, QUESTION, "reassuring", reading, value, estimate.design, data)
 
 
-def _table(design: Design, rho: float, sigma: float, level: float) -> pd.DataFrame:
+def _table(design: Design, noise: Noise, level: float) -> pd.DataFrame:
     """Detectable effects by power, columns `COLUMNS`."""
     after = design.series.post[design.series.used]
     X, t = design.analysed, design.series.t[design.series.used]
@@ -89,46 +90,31 @@ def _table(design: Design, rho: float, sigma: float, level: float) -> pd.DataFra
     contrasts = {AVERAGE: X[after].mean(axis=0) * effect}
     if "level_change" in design.effect:
         contrasts[LEVEL] = design.weights("level_change")
+    many = simulated(X, t, noise)
     rows = []
     for name, weights in contrasts.items():
-        error, df = planned(X, t, (rho, sigma), weights)
-        for power in POWERS:
-            reach = float(stats.t.ppf(0.5 + level / 2, df) + stats.t.ppf(power, df)) * error
-            rows.append((name, power, max(reach, 0.0), error, df))
+        value, error, df = many.contrast(weights)
+        reach = stats.t.ppf(0.5 + level / 2, df) * error
+        usual = float(np.median(reach))
+        rows += [(name, power, max(float(np.quantile(reach - value, power)), 0.0), usual) for power in POWERS]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def planned(X: np.ndarray, t: np.ndarray, noise: tuple[float, float], weights: np.ndarray) -> tuple[float, float]:
-    """The standard error of c'beta that a design would have, and its degrees of freedom.
+def simulated(X: np.ndarray, t: np.ndarray, noise: Noise, draws: int = DRAWS) -> ar1.Many:
+    """The engine on series without an effect; the same draws every time.
 
-    X  the design, shape (n, k); t calendar positions, shape (n,); noise (rho, sigma), sigma the standard deviation of
-    the errors; weights c, shape (k,)
+    X  the design, shape (n, k); t calendar positions, shape (n,); noise (rho, sigma of the errors)
     """
     rho, sigma = noise
-    apart = np.abs(np.subtract.outer(t, t)).astype(float)
-    R = rho**apart
-    slope = np.where(apart > 0, apart * rho ** np.maximum(apart - 1, 0), 0.0)
-    inverse = np.linalg.inv(R)
-    bread = np.linalg.inv(X.T @ inverse @ X)
-    residual_maker = inverse - inverse @ X @ bread @ X.T @ inverse
-    along = residual_maker @ slope
-    n, k = X.shape
-    # expected restricted information on (sigma^2, rho), sigma^2 in units of itself
-    cross = float(np.trace(along)) / 2
-    information = np.array([[(n - k) / 2, cross], [cross, float(np.trace(along @ along)) / 2]])
-    reach = inverse @ X @ bread @ weights
-    unit = float(weights @ bread @ weights)
-    gradient = np.array([unit, float(reach @ slope @ reach)])
-    spread = float(gradient @ np.linalg.inv(information) @ gradient)
-    df = max(ar1.LEAST_DF, 2 * unit**2 / spread)
-    return sigma * float(np.sqrt(unit)), min(df, float(n - k))
+    factor = np.linalg.cholesky(rho ** np.abs(np.subtract.outer(t, t)).astype(float))
+    shocks = np.random.default_rng(SEED).standard_normal((draws, len(t)))
+    return ar1.fit_many(X, sigma * shocks @ factor.T, t)
 
 
 def _reach(estimate: Estimate, at_power: pd.DataFrame) -> tuple[float, float]:
     """Half the width of the average effect's interval: as the period before promised, and as reported."""
-    average, head = at_power.loc[AVERAGE], estimate.headline
-    promised = float(stats.t.ppf(0.5 + estimate.level / 2, average["df"]) * average["std_error"])
-    return promised, float(head["high"] - head["low"]) / 2
+    head = estimate.headline
+    return float(at_power.loc[AVERAGE, "reach"]), float(head["high"] - head["low"]) / 2
 
 
 def _facts(estimate: Estimate, at_power: pd.DataFrame, rho: float) -> str:
@@ -137,19 +123,22 @@ def _facts(estimate: Estimate, at_power: pd.DataFrame, rho: float) -> str:
     average = at_power.loc[AVERAGE]
     text = (
         f"Judged by the period before the start alone, this design shows an average effect of "
-        f"{numbers.number(average['effect'], places)} {estimate.unit} or more with a probability of at least "
-        f"{numbers.per_cent(POWER)}"
+        f"{numbers.number(average['effect'], places)} {estimate.unit} or more about "
+        f"{numbers.per_cent(POWER)} of the time"
     )
     if LEVEL in at_power.index:
         text += f", and a level change of {numbers.number(at_power.loc[LEVEL, 'effect'], places)}"
     text += "."
     promised, got = _reach(estimate, at_power)
     text += (
-        f" Its interval would reach {numbers.number(promised, places)} either side; the reported one reaches "
+        f" Its interval would mostly reach {numbers.number(promised, places)} either side; the reported one reaches "
         f"{numbers.number(got, places)}."
     )
     if got > WIDER * promised:
-        text += " The series was less steady, or its autocorrelation less certain, than before the start."
+        text += (
+            " The whole series is less steady than the part before the start, its autocorrelation less certain, or "
+            "the guard against noise widens its interval."
+        )
     if rho >= ar1.HIGHEST - ar1.CLOSE:
         text += " Before the start the series is close to a random walk, so these figures are a rough guide only."
     return text

@@ -17,6 +17,7 @@ from evalkit.panel import Panel
 
 NAME = "influence"
 QUESTION = "Does the answer hang on a single period?"
+MODEST = 0.5  # standard errors below which a move across zero only shows that the interval ended near it
 LARGE = 1.0  # standard errors
 NAMED = 3
 COLUMNS = ["period", "estimate", "low", "high", "change"]
@@ -25,9 +26,10 @@ COLUMNS = ["period", "estimate", "low", "high", "change"]
 def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     """Concern when leaving one period out changes the answer.
 
-    Concern when, with any one period left out, the estimate moves by more than one standard error or its
-    interval moves onto or off zero; inconclusive when only its sign changes, or a period cannot be left
-    out. `value` is the largest change in standard errors, with its sign. `data`: period, estimate, low,
+    Concern when, with any one period left out, the estimate moves by more than one standard error, or by
+    half of one with its interval moving onto or off zero; inconclusive when a smaller move takes the interval
+    onto or off zero (it was at the border anyway), its sign changes, or a period cannot be left out. `value`
+    is the largest change in standard errors, with its sign. `data`: period, estimate, low,
     high, change.
     """
     if isinstance(estimate, Refusal) or not fitted(estimate):
@@ -39,12 +41,16 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     order = data["change"].abs().sort_values(ascending=False, kind="stable").index
     value = float(data.loc[order[0], "change"])
     clear = (data["low"] > 0) | (data["high"] < 0)
-    flipped = data[clear != excludes_zero(head)]
+    border = data[clear != excludes_zero(head)]
+    flipped = border[border["change"].abs() >= MODEST]
     turned = data[(data["estimate"] > 0) != (head["estimate"] > 0)]
     facts = _facts(estimate, data.loc[order[:NAMED]], refusals)
     if abs(value) > LARGE or len(flipped):
         reading = f"{facts} {_why(head, value, flipped)}"
         return Check(NAME, QUESTION, "concern", reading, value, estimate.design, data)
+    if len(border):
+        doubt = f" The interval ends so near to zero that leaving out {_which(border)} takes it across."
+        return Check(NAME, QUESTION, "inconclusive", facts + doubt, value, estimate.design, data)
     if len(turned) or refusals:
         doubt = (
             f" Leaving out {'' if len(turned) == 1 else 'any one of '}{_which(turned)} turns its sign."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -28,7 +29,11 @@ def fit(design: str, panel: Panel) -> Estimate:
         close = get_close_matches(design, known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"use one of {', '.join(known)}"
         raise DesignError(f"there is no design called '{design}'", fix=hint)
-    estimate: Estimate = import_module(f"evalkit.estimators.{design}").fit(panel)
+    try:
+        estimate: Estimate = import_module(f"evalkit.estimators.{design}").fit(panel)
+    except DesignError as error:
+        where = f"{panel.study.slug}, {panel.outcome.name}"
+        raise DesignError([replace(f, where=f.where or where) for f in error.faults]) from None
     return estimate
 
 

@@ -7,9 +7,12 @@ a segmented regression with the columns and the engine of `its`:
 
 This is the regression of both series with every term interacted with the group (full interaction):
 a and b are the differences in level and trend before joining, L and S the differences in the changes
-of level and slope. What moves both series in the same period cancels, however strongly it is
-correlated over time, and u_t carries the correlation that is left within and between them, so none
-of it is ignored. g is the identity for a mean, the logit for a proportion and the logarithm for a
+of level and slope; by least squares the coefficients are the same. What moves both series in the same
+period cancels, however strongly it is correlated over time. What is left, u_t, is taken as AR(1); where
+the series' own errors persist differently it is a sum of two autoregressions, for which the guard
+against noise (`_its._noise`) is set more readily than in `its`. Each series' own change, given
+beside the difference, is fitted with an autocorrelation of its own, so the two need not differ by
+exactly the headline. g is the identity for a mean, the logit for a proportion and the logarithm for a
 rate or count, or as `scale` says; on those scales L and S are ratios of the two series' changes, and effects are
 turned back into the unit of report at the level that the control's course implies.
 
@@ -33,11 +36,13 @@ from evalkit.errors import DesignError
 from evalkit.estimate import Estimate
 from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._its import engines
+from evalkit.estimators._its._noise import COMPOSITE, USUAL
 from evalkit.estimators._its.course import of_regression
 from evalkit.estimators._its.design import Design, build
 from evalkit.estimators._its.fit import Fit
 from evalkit.estimators._its.series import Series, control_series, counts, joint_series
 from evalkit.estimators._its.terms import PER_CENT, RATIO, path, terms
+from evalkit.estimators.its import left_out
 from evalkit.panel import Panel
 from evalkit.panel import build as build_panel
 
@@ -53,9 +58,12 @@ def fit(panel: Panel) -> Estimate:
     _require_engine(panel)
     joined, control, whom = _pair(panel)
     scale = _scale(panel, joined, control)
-    (y, link), (c, _) = engines.on_scale(joined, scale), engines.on_scale(control, scale)
+    (y, link), (c, _) = engines.on_scale(joined, scale), engines.on_scale(control, scale, f"the control, {whom}")
     design = build(study, joined)
-    fitted, *own = (replace(engines.gaussian(design, one, options, level), link=link) for one in (y - c, y, c))
+    fitted, *own = (
+        replace(engines.gaussian(design, one, options, level, doubt), link=link)
+        for one, doubt in ((y - c, COMPOSITE), (y, USUAL), (c, USUAL))
+    )
     offset = np.full(len(joined.t), np.nan)
     offset[joined.used] = c
     course = of_regression(design, fitted, offset)
@@ -65,7 +73,7 @@ def fit(panel: Panel) -> Estimate:
     together = float(np.corrcoef(own[0].innovations, own[1].innovations)[0, 1])
     return Estimate(
         **identity(panel, "controlled_its", TITLE),  # type: ignore[arg-type]
-        estimand="average effect on the joined units over the analysed periods after joining",
+        estimand="average effect on the joined units over the analysed periods after joining, given the control",
         assumption=f"Without the collaborative, the joined units would have kept their distance from {whom}, "
         "and its trend.",
         terms=pd.DataFrame(rows),
@@ -74,8 +82,12 @@ def fit(panel: Panel) -> Estimate:
         path=path(study, design, course),
         exposure=exposure(panel, joined.t[joined.post]),
         diagnostics={**fitted.diagnostics, "between_correlation": together},
-        warnings=tuple(dict.fromkeys((*missing, *design.notes, *fitted.warnings))),
+        warnings=tuple(dict.fromkeys((*missing, *design.notes, *fitted.warnings, *_warnings(joined)))),
     )
+
+
+def _warnings(joined: Series) -> list[str]:
+    return [left_out(joined)] if joined.left_out else []
 
 
 def _require_engine(panel: Panel) -> None:
@@ -92,6 +104,13 @@ def _pair(panel: Panel) -> tuple[Series, Series, str]:
     """The joined series and its control in the periods that both have, and what the control is."""
     joined = joint_series(panel)
     control, whom = _control(panel, joined)
+    for side, which in (("before", joined.used & ~joined.post), ("after", joined.post)):
+        if which.any() and not np.isfinite(control.value[which]).any():
+            raise DesignError(
+                f"the control ({whom}) has no value in any analysed period {side} the start",
+                panel.study.slug,
+                "choose another control under `model.controlled_its`",
+            )
     both = np.isfinite(joined.value) & np.isfinite(control.value)
     joined, control = (replace(one, value=np.where(both, one.value, np.nan)) for one in (joined, control))
     return joined, control, whom

@@ -24,16 +24,18 @@ from __future__ import annotations
 
 import pandas as pd
 
+from evalkit import numbers
 from evalkit.estimate import Estimate
 from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._its import engines
 from evalkit.estimators._its.course import Course
 from evalkit.estimators._its.design import Design, build
-from evalkit.estimators._its.series import counts, joint_series
+from evalkit.estimators._its.series import Series, counts, joint_series
 from evalkit.estimators._its.terms import path, terms
 from evalkit.panel import Panel
 
 TITLE = "Interrupted time series"
+NAMED = 8  # units named one by one
 
 
 def fit(panel: Panel) -> Estimate:
@@ -57,6 +59,16 @@ def fit(panel: Panel) -> Estimate:
     )
 
 
+def left_out(series: Series) -> str:
+    """Which joined units are not part of the series, and why, one sentence."""
+    said, names = ", ".join(series.left_out[:NAMED]), len(series.left_out)
+    more = f" and {names - NAMED} more" if names > NAMED else ""
+    return (
+        f"{numbers.of(names, 'joined unit')} left out, not having reported in half of the periods on both sides of "
+        f"the start: {said}{more}."
+    )
+
+
 def method(design: Design, course: Course, whole: str) -> str:
     """How a segmented regression was fitted, one sentence."""
     fit = course.fit
@@ -68,10 +80,17 @@ def method(design: Design, course: Course, whole: str) -> str:
 
 def _warnings(panel: Panel, design: Design) -> list[str]:
     out = []
-    units = design.series.units
-    short = int((units < len(panel.joined)).sum())
+    series = design.series
+    short = int((series.units < len(panel.joined) - len(series.left_out)).sum())
+    if series.left_out:
+        out.append(left_out(series))
     if short:
-        out.append(f"In {short} of {len(units)} periods not every joined unit reported.")
+        out.append(
+            f"In {short} of {len(series.units)} periods not every joined unit reported; where units differ in level, "
+            "a change in who reports can look like an effect."
+        )
+    if series.outcome.kind == "count" and series.units.max(initial=0) > 1:
+        out.append("Counts are means per joined unit; events averted or added are those of all of them.")
     if panel.staggered and panel.study.protocol.model.its.waves == "transition":
         out.append("Units joined in waves: periods between the first wave and the last count as neither.")
     return out

@@ -183,7 +183,7 @@ def forecast_error(check: Check) -> Shown:
 def detectable(check: Check) -> Shown:
     """The chance of showing an effect, by its true size, for the average effect and the level change."""
     data = check.data
-    places = _places(data.assign(low=0.0, high=4 * data["std_error"]))
+    places = _places(data.assign(low=0.0, high=2 * data["reach"]))
     styles = iter((("-", "o", DARK_BLUE), ("--", "s", ORANGE)))
     with canvas(height=3.8) as (figure, axes):
         for term, part in data.groupby("term", sort=False):
@@ -200,10 +200,10 @@ def detectable(check: Check) -> Shown:
         axes.legend(**BELOW)
     alt = f"Chance of showing an effect by its true size, rising from left to right. {check.reading}"
     rows = [
-        [r.term, numbers.per_cent(r.power), numbers.number(r.effect, places), numbers.number(r.std_error, places)]
+        [r.term, numbers.per_cent(r.power), numbers.number(r.effect, places), numbers.number(r.reach, places)]
         for r in data.itertuples()
     ]
-    header = ["Quantity", "Chance of showing it", "Effect", "Standard error"]
+    header = ["Quantity", "Chance of showing it", "Effect", "Half-width"]
     return shown(figure, alt, _caption(check, "effects that this design could have shown"), header, rows)
 
 

@@ -39,7 +39,7 @@ def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
         faults = [_fault(detail, tree) for detail in details if not _echo(detail, tree)]
         parts = _valid_parts(tree, {detail["loc"][0] for detail in details if detail["loc"]})
     faults += _unfilled(tree)
-    for check in (_window, _spans, _outcomes, _repeated, _frequency):
+    for check in (_window, _spans, _outcomes, _repeated, _frequency, _interventions):
         faults += check(parts, tree)
     unique = sorted(dict.fromkeys(faults), key=lambda fault: int(fault.where.rpartition(":")[2]))
     return (None, unique) if unique else (protocol, [])
@@ -265,3 +265,20 @@ def _frequency(parts: Parts, tree: Tree) -> list[Fault]:
         for at, period in dated
         if period.freqstr != code
     ]
+
+
+def _interventions(parts: Parts, tree: Tree) -> list[Fault]:
+    """Other interventions that the window cannot show, and a column for events where there are none."""
+    if "model" not in parts or "window" not in parts:
+        return []
+    (first, last), its, out = parts["window"], parts["model"].its, []
+    for i, other in enumerate(its.interventions):
+        at = tree.where(("model", "its", "interventions", i))
+        same = other.first.freqstr == first.freqstr == last.freqstr
+        if same and not first < other.first <= last:
+            what = f"`interventions[{i + 1}]` ({periods.code(other.first)}) does not begin inside the window"
+            out.append(Fault(what, at, "correct the date, widen `window`, or remove it"))
+    if its.adjust_for_events and not parts.get("events"):
+        at = tree.where(("model", "its", "adjust_for_events"))
+        out.append(Fault("`adjust_for_events` is set and no event is declared", at, "declare `events`, or remove it"))
+    return out

@@ -124,9 +124,7 @@ class ItsOptions(Strict):
     ] = None
     trend: Annotated[
         Literal["linear", "quadratic", "spline", "damped"],
-        Field(
-            description="How the course before the start carries on; a damped trend flattens by `damping` a period."
-        ),
+        Field(description="How the earlier course carries on; a damped one flattens by `damping` a period."),
     ] = "linear"
     damping: Annotated[float, Field(gt=0, lt=1, description="What remains of a damped trend's step each period.")] = (
         0.9
@@ -145,7 +143,8 @@ class ItsOptions(Strict):
         Field(description="For counts and rates: compare periods per calendar day or per working day in England."),
     ] = "none"
     averted_when_excluded: Annotated[
-        bool, Field(description="Count excluded and transition periods after the start in the events averted too.")
+        bool,
+        Field(description="Count excluded periods after the first analysed one after the start as averted too."),
     ] = False
     allow_short: Annotated[
         bool, Field(description="Estimate a change of slope from fewer than 8 periods a side.")
@@ -165,8 +164,14 @@ class ItsOptions(Strict):
             raise ValueError("family negative_binomial goes with errors robust, newey_west or model")
         if counted and self.scale != "natural":
             raise ValueError("`scale` belongs to gaussian models; a count model has its own link")
-        if self.lags is not None and self.errors not in ("ar1", "newey_west"):
-            raise ValueError("`lags` belongs to errors newey_west")
+        for option, belongs in (
+            ("lags", self.errors == "newey_west"),
+            ("order", self.errors == "arima"),
+            ("damping", self.trend == "damped"),
+        ):
+            if option in self.model_fields_set and not belongs:
+                home = {"lags": "errors newey_west", "order": "errors arima", "damping": "trend damped"}[option]
+                raise ValueError(f"`{option}` has no effect here: it belongs to {home}")
         return self
 
 

@@ -212,7 +212,7 @@ class Protocol(Strict):
     horizons: Annotated[
         tuple[Annotated[int, Field(ge=0, le=120)], ...], Field(description="Periods after joining to report.")
     ] = (6, 12)
-    level: Annotated[float, Field(gt=0.5, lt=1, description="Confidence level of every interval.")] = 0.95
+    level: Annotated[float, Field(gt=0.5, le=0.9999, description="Confidence level of every interval.")] = 0.95
     model: ModelOptions = ModelOptions()
     notebooks: Annotated[tuple[Name, ...], Field(min_length=1)] = NOTEBOOKS
     disclosure: Annotated[

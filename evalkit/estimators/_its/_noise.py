@@ -6,8 +6,8 @@ nearly independent and gives intervals that are too narrow. Beside AR(1), the co
     R = (1 - share) rho^|t_i - t_j| + share I
 
 is therefore fitted by REML over a fixed grid of rho and share. Where the best of these fits better
-than AR(1) by a deviance of `FULL` or more, the variance of a contrast is the larger of the two, at
-most `CAP` times that of AR(1); where it is better by `LEAST` or less, AR(1) stands; in between it
+than AR(1) by a deviance of `Doubt.full` or more, the variance of a contrast is the larger of the two, at
+most `CAP` times that of AR(1); where it is better by `Doubt.least` or less, AR(1) stands; in between it
 moves in proportion. Coefficients and degrees of freedom stay those of AR(1). The grid and the rule
 were fixed by simulation before any evaluation (docs/decisions.md).
 """
@@ -23,15 +23,26 @@ from evalkit.estimators._its._pairs import SHARED
 
 PERSISTENCE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 SHARES = (0.3, 0.5, 0.7, 0.85)
-LEAST, FULL = 0.1, 2.0
+
 CAP = 3.0
+
+
+class Doubt(NamedTuple):
+    """Gains in deviance at which the noise models are not believed at all, and fully."""
+
+    least: float
+    full: float
+
+
+USUAL = Doubt(0.1, 2.0)
+COMPOSITE = Doubt(-0.5, 0.5)  # a difference of two series is a sum of two autoregressions, as like as not
 
 
 class Guard(NamedTuple):
     """What the noise models say of each series.
 
     belief      how far they are believed, 0 to 1, shape (s,)
-    covariance  of the coefficients under the best of them, shape (s, k, k)
+    covariance  of the coefficients, the mean over all of them weighted by their likelihood, shape (s, k, k)
     """
 
     belief: np.ndarray
@@ -54,7 +65,7 @@ def _whiteners(t: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     return np.linalg.inv(factor), 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(1)
 
 
-def guard(basis: np.ndarray, series: np.ndarray, t: np.ndarray, deviance: np.ndarray) -> Guard:
+def guard(basis: np.ndarray, series: np.ndarray, t: np.ndarray, deviance: np.ndarray, doubt: Doubt = USUAL) -> Guard:
     """Weigh the noise models against AR(1).
 
     basis     orthonormal columns, shape (n, k), or one for each series, shape (s, n, k)
@@ -64,7 +75,7 @@ def guard(basis: np.ndarray, series: np.ndarray, t: np.ndarray, deviance: np.nda
     """
     whiteners, log_determinants = _whiteners(tuple(int(i) for i in t))
     if basis.ndim > SHARED:
-        parts = [guard(X, e[None], t, d[None]) for X, e, d in zip(basis, series, deviance, strict=True)]
+        parts = [guard(X, e[None], t, d[None], doubt) for X, e, d in zip(basis, series, deviance, strict=True)]
         return Guard(np.concatenate([p.belief for p in parts]), np.concatenate([p.covariance for p in parts]))
     n, k = basis.shape
     X, Y = whiteners @ basis, whiteners @ series.T  # (m, n, k), (m, n, s)
@@ -74,7 +85,7 @@ def guard(basis: np.ndarray, series: np.ndarray, t: np.ndarray, deviance: np.nda
     XY = turned @ Y
     S = (Y * Y).sum(1) - (XY * (bread @ XY)).sum(1)  # (m, s)
     value = (n - k) * np.log(S) + (log_determinants + np.linalg.slogdet(XX)[1])[:, None]
-    best = value.argmin(axis=0)
-    every = np.arange(len(series))
-    covariance = (S[best, every] / (n - k))[:, None, None] * bread[best]
-    return Guard(np.clip((deviance - value[best, every] - LEAST) / (FULL - LEAST), 0.0, 1.0), covariance)
+    best = value.min(axis=0)
+    weight = np.exp(-(value - best) / 2) * S / (n - k)
+    covariance = np.einsum("ms,mkl->skl", weight, bread) / np.exp(-(value - best) / 2).sum(0)[:, None, None]
+    return Guard(np.clip((deviance - best - doubt.least) / (doubt.full - doubt.least), 0.0, 1.0), covariance)

@@ -66,9 +66,12 @@ def build(study: Study, series: Series) -> Design:
     others, measured = _others(study, series, options)
     season = _season(study, series, options)
     X = pd.concat([*parts, effect, others, season], axis=1)
-    X, notes = _seen(study, X, used, tuple(effect))
-    _require_rank(study, X, used)
+    X, notes = _seen(study, X, used, tuple(effect), measured)
+    _require_rank(study, X, used, measured)
     kept = tuple(c for c in effect if c in X)
+    if int(series.t[series.post].min()) > series.starts[-1] and len(series.starts) == 1:
+        month = periods.say(series.window[series.post][0])
+        notes = (*notes, f"Changes of level and slope count from {month}, the first analysed period after the start.")
     return Design(series, X, kept, {c: measured[c] for c in measured if c in X}, notes)
 
 
@@ -79,6 +82,8 @@ def require_enough(study: Study, series: Series) -> None:
     noun = periods.noun(study.frequency, 2)
     slug = study.slug
     fix = "widen `window`, shorten `transition`, or drop an exclusion"
+    if series.waves > 1 and options.waves == "transition":
+        fix += "; or give every wave a change of its own with `waves: each`"
     if not before or not after:
         side = "before" if not before else "after"
         raise DesignError(f"no analysed period lies {side} the start, so nothing is interrupted", slug, fix)
@@ -92,29 +97,66 @@ def require_enough(study: Study, series: Series) -> None:
 
 def _effect(study: Study, series: Series, options: ItsOptions) -> pd.DataFrame:
     """The collaborative's own columns; under `waves: each`, a set for every wave."""
-    first = series.t[series.post].min()
     if len(series.starts) == 1:
-        return _impact(study, series.t, int(first), options.impact)
+        return _impact(study, series, series.starts[0], options.impact)
     frames = []
-    for i, start in enumerate(series.starts, 1):
-        analysed = series.t[series.post & (series.t >= start)]
-        if not len(analysed):
-            raise DesignError(f"no period after wave {i} joined is analysed", study.slug, "widen `window`")
-        frames.append(_impact(study, series.t, int(analysed.min()), options.impact).add_suffix(f"_wave_{i}"))
+    for i, (start, following) in enumerate(zip(series.starts, (*series.starts[1:], None), strict=True), 1):
+        frame = _impact(study, series, start, options.impact, following)
+        frames.append(frame.add_suffix(f"_wave_{i}"))
     return pd.concat(frames, axis=1)
 
 
-def _impact(study: Study, t: np.ndarray, first: int, impact: Impact) -> pd.DataFrame:
+def _impact(study: Study, series: Series, start: int, impact: Impact, following: int | None = None) -> pd.DataFrame:
+    """Columns of one intervention; `following` is the position from which another one takes over.
+
+    Steps and slopes count from the first analysed period of the impact, ramps and pulses from its date:
+    they have a length of their own that goes on while nothing is analysed.
+    """
     until = None
+    onset = start + impact.lag
     if impact.until is not None:
         until = int(study.time(pd.PeriodIndex([impact.until]))[0])
-        if not first + impact.lag <= until < t.max():
+        if not onset <= until < series.t.max():
             raise DesignError(
                 f"`impact.until` ({periods.code(impact.until)}) lies outside the periods with an effect",
                 study.slug,
                 "give the last period in which the intervention ran, or leave `until` out",
             )
-    return columns.impact(t, first + impact.lag, impact.shape, impact.over or 1, until)
+    _require_span(study, series, impact, (onset, until if until is not None else _before(following)))
+    if until is not None:
+        _require_span(study, series, impact, (until + 1, _before(following)))
+    if impact.shape in ("level", "slope", "level_and_slope"):
+        analysed = series.t[series.used & (series.t >= onset)]
+        onset = int(analysed.min()) if len(analysed) else onset
+    return columns.impact(series.t, onset, impact.shape, impact.over or 1, until)
+
+
+def _before(following: int | None) -> int | None:
+    return None if following is None else following - 1
+
+
+def _require_span(study: Study, series: Series, impact: Impact, span: tuple[int, int | None]) -> None:
+    """Refuse a change that too few analysed periods show."""
+    first, last = span
+    inside = series.used & (series.t >= first) & (series.t <= (series.t.max() if last is None else last))
+    needed = SIDE if impact.sloped and not study.protocol.model.its.allow_short else LEAST
+    if impact.shape == "pulse":
+        needed = 1  # its own column says whether it is seen at all
+    seen = int(inside.sum())
+    if not seen and needed > 1:
+        raise DesignError(
+            "no analysed period shows the declared impact", study.slug, "check `lag` and `until` under `impact`"
+        )
+    if seen >= needed:
+        return
+    what, noun = "a change of slope" if impact.sloped else "a change", periods.noun(study.frequency, seen)
+    fix = "declare a shorter `lag` or another `until`, or widen `window`"
+    raise DesignError(
+        f"{what} from {periods.say(series.window[first - series.t[0]])} on rests on {seen} analysed {noun} and "
+        f"needs {needed}",
+        study.slug,
+        f"{fix}; or declare `impact: level`, or `allow_short: true`" if impact.sloped else fix,
+    )
 
 
 def _others(study: Study, series: Series, options: ItsOptions) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -123,17 +165,24 @@ def _others(study: Study, series: Series, options: ItsOptions) -> tuple[pd.DataF
     measured: dict[str, str] = {}
     for i, other in enumerate(options.interventions, 1):
         start = int(study.time(pd.PeriodIndex([other.first]))[0])
-        frame = _impact(study, series.t, start, other.impact).add_suffix(f"_other_{i}")
-        measured |= {name: f"{title(name.removesuffix(f'_other_{i}'), study)}: {other.label}" for name in frame}
+        frame = _impact(study, series, start, other.impact).add_suffix(f"_other_{i}")
+        label = _told_apart(other.label, other.first, [o.label for o in options.interventions])
+        measured |= {name: f"{title(name.removesuffix(f'_other_{i}'), study)}: {label}" for name in frame}
         frames.append(frame)
     if options.adjust_for_events:
         for i, event in enumerate(study.protocol.events, 1):
             inside = (series.window >= event.first) & (series.window <= event.last)
             frames.append(pd.DataFrame({f"event_{i}": np.asarray(inside, float)}))
-            measured[f"event_{i}"] = f"level while it lasted: {event.label}"
+            label = _told_apart(event.label, event.first, [e.label for e in study.protocol.events])
+            measured[f"event_{i}"] = f"level while it lasted: {label}"
     if not frames:
         return pd.DataFrame(index=range(len(series.t))), measured
     return pd.concat(frames, axis=1), measured
+
+
+def _told_apart(label: str, first: pd.Period, labels: list[str]) -> str:
+    """A label, with its date where another one has the same."""
+    return f"{label} ({periods.code(first)})" if labels.count(label) > 1 else label
 
 
 def title(column: str, study: Study) -> str:
@@ -160,22 +209,34 @@ def _season(study: Study, series: Series, options: ItsOptions) -> pd.DataFrame:
 
 
 def _seen(
-    study: Study, X: pd.DataFrame, used: np.ndarray, effect: tuple[str, ...]
+    study: Study, X: pd.DataFrame, used: np.ndarray, effect: tuple[str, ...], measured: dict[str, str]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Drop columns that are zero in every analysed period; refuse when they are all of the effect."""
     seen = X.to_numpy()[used].any(axis=0)
     empty = list(X.columns[~seen])
     if set(effect) <= set(empty):
         raise DesignError(
-            "no analysed period shows the declared impact", study.slug, "check `lag` and `until` under `impact`"
+            "no analysed period shows the declared impact",
+            study.slug,
+            "check `lag`, `over` and `until` under `impact`",
         )
-    notes = [
-        f"Nothing is analysed in which the column {c.replace('_', ' ')} is not zero; it was left out." for c in empty
-    ]
+    notes = [f"Not estimated, because no analysed period shows it: {_called(c, study, measured)}." for c in empty]
     return (X.loc[:, seen] if empty else X), tuple(notes)
 
 
-def _require_rank(study: Study, X: pd.DataFrame, used: np.ndarray) -> None:
+def _called(column: str, study: Study, measured: dict[str, str]) -> str:
+    """A column as a reader knows it."""
+    if column in measured:
+        return measured[column]
+    base, _, wave = column.partition("_wave_")
+    if base.startswith(("sin", "cos", "month")):
+        return "the season"
+    if base.startswith("trend"):
+        return "the course before the start"
+    return title(base, study) + (f" of wave {wave}" if wave else "")
+
+
+def _require_rank(study: Study, X: pd.DataFrame, used: np.ndarray, measured: dict[str, str]) -> None:
     rows = X.to_numpy()[used]
     n, k = rows.shape
     noun = periods.noun(study.frequency, 2)
@@ -183,11 +244,14 @@ def _require_rank(study: Study, X: pd.DataFrame, used: np.ndarray) -> None:
         raise DesignError(
             f"the model has {k} terms and there are only {n} analysed {noun}",
             study.slug,
-            "use fewer seasonal terms or interventions, a simpler trend, or a longer `window`",
+            "use fewer seasonal terms or interventions, a simpler `trend`, or a longer `window`",
         )
-    if np.linalg.matrix_rank(rows / np.abs(rows).max(axis=0)) < k:
-        raise DesignError(
-            "the analysed periods cannot tell the terms of the model from each other",
-            study.slug,
-            "use fewer `season` harmonics, interventions or event columns, or exclude less",
-        )
+    scaled = rows / np.abs(rows).max(axis=0)
+    if np.linalg.matrix_rank(scaled) == k:
+        return
+    ranks = [np.linalg.matrix_rank(scaled[:, : i + 1]) for i in range(k)]
+    culprit = next(i for i in range(k) if ranks[i] <= i)
+    name = _called(str(X.columns[culprit]), study, measured)
+    season = X.columns[culprit].startswith(("sin", "cos", "month"))
+    fix = "use fewer `season` terms or exclude less" if season else "correct its dates, or leave it out"
+    raise DesignError(f"the analysed {noun} cannot tell {name} from the other terms of the model", study.slug, fix)

@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from evalkit import numbers
 from evalkit.errors import DesignError
 from evalkit.estimators._its import ar1, arma, classical, counts, course, quasi, structural
+from evalkit.estimators._its._noise import USUAL, Doubt
 from evalkit.estimators._its.arima import arima
 from evalkit.estimators._its.design import SHORT, Design
 from evalkit.estimators._its.fit import Fit
 from evalkit.estimators._its.series import Series
-from evalkit.study.options import ItsOptions
+from evalkit.study.options import GAUSSIAN, ItsOptions
 
 BY_KIND = {"proportion": "binomial", "rate": "poisson", "count": "poisson", "continuous": "gaussian"}
 SCALES = {"gaussian": "natural", "binomial": "logit", "poisson": "log", "negative_binomial": "log"}
+UNEVEN, SCARCE = 4.0, 5.0  # ratio of the largest to the smallest denominator; mean count
 OF_COUNTS = ("ar1", "robust", "model")  # engines that follow the outcome's kind unless the protocol says otherwise
 
 
@@ -38,13 +41,20 @@ def run(design: Design, options: ItsOptions, level: float) -> course.Course:
     if options.errors == "structural":
         return _forecast(design, options)
     if chosen == "gaussian":
+        if options.errors not in GAUSSIAN:
+            raise DesignError(
+                f"`errors: {options.errors}` is for counts and proportions; {design.series.outcome.name} is a mean",
+                fix=f"use one of {', '.join(GAUSSIAN)} under `model.its`",
+            )
         y, link = on_scale(design.series, options.scale)
         return course.of_regression(design, replace(gaussian(design, y, options, level), link=link))
     return course.of_regression(design, _counted(design, chosen, options, level))
 
 
-def on_scale(series: Series, scale: str) -> tuple[np.ndarray, str]:
+def on_scale(series: Series, scale: str, whose: str = "") -> tuple[np.ndarray, str]:
     """The analysed values on the scale of a gaussian model, shape (n,), and its link.
+
+    whose  what the series is called in a refusal; the outcome's name by default
 
     Raises DesignError when a value has no logarithm or logit.
     """
@@ -55,9 +65,9 @@ def on_scale(series: Series, scale: str) -> tuple[np.ndarray, str]:
     if share.min() <= 0 or (scale == "logit" and share.max() >= 1):
         limits = "above 0" if scale == "log" else "between 0 and 1, both excluded"
         raise DesignError(
-            f"`scale: {scale}` needs every value {limits}; {series.outcome.name} runs from {share.min():g} to "
-            f"{share.max():g} on that scale",
-            fix="use `scale: natural`, or the default engine, which can take none and all",
+            f"the {scale} scale needs every value {limits}; {whose or series.outcome.name} runs from "
+            f"{share.min():g} to {share.max():g}",
+            fix="say `family: gaussian` for the natural scale, or, for `its`, use the default engine",
         )
     if scale == "logit":
         if series.outcome.kind != "proportion":
@@ -66,7 +76,7 @@ def on_scale(series: Series, scale: str) -> tuple[np.ndarray, str]:
     return np.log(share), "log"
 
 
-def gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float) -> Fit:
+def gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float, doubt: Doubt = USUAL) -> Fit:
     """A linear model of y, shape (n,), on the design's analysed rows, with the errors that the protocol chooses."""
     X, t = design.analysed, design.series.t[design.series.used]
     if len(y) < SHORT and options.errors != "ols":
@@ -74,7 +84,7 @@ def gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float) -
         fit = classical.ols(X, y)
         return replace(fit, warnings=(*fit.warnings, short))
     if options.errors == "ar1":
-        found = ar1.fit(X, y, t, guarded=options.noise_guard)
+        found = ar1.fit(X, y, t, guarded=options.noise_guard, doubt=doubt)
         low, high = ar1.rho_interval(X, y, t, level)
         return replace(found, diagnostics={**found.diagnostics, "rho_low": low, "rho_high": high})
     if options.errors == "newey_west":
@@ -84,7 +94,8 @@ def gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float) -
     if options.errors == "ols":
         return classical.ols(X, y)
     if options.errors == "arima":
-        return arima(X, y, t, (options.order[0], 0, options.order[1]))
+        found_arima = arima(X, y, t, (options.order[0], 0, options.order[1]))
+        return replace(found_arima, warnings=(*found_arima.warnings, *_few(len(y), "ARIMA")))
     return {"ar2": arma.ar2, "arma11": arma.arma11}[options.errors](X, y, t)
 
 
@@ -93,26 +104,58 @@ def _counted(design: Design, chosen: str, options: ItsOptions, level: float) -> 
     _require_kind(design, chosen)
     X, t = design.analysed, series.t[series.used]
     y, base = series.y[series.used], series.base[series.used]
+    cautions = _cautions(y, base, chosen)
     if options.errors == "ar1" and len(y) >= SHORT:
         counted = quasi.Counted("logit" if chosen == "binomial" else "log", y[None], base[None])
         found = quasi.fit(X, counted, t, guarded=options.noise_guard)
         low, high = quasi.rho_interval(X, found, counted, t, level)
-        return replace(found, diagnostics={**found.diagnostics, "rho_low": low, "rho_high": high})
+        told = (*found.warnings, *cautions)
+        return replace(found, diagnostics={**found.diagnostics, "rho_low": low, "rho_high": high}, warnings=told)
     if chosen == "binomial":
         data = counts.Counts(chosen, y, trials=base)
     else:
         data = counts.Counts(chosen, y, offset=np.log(base))
     errors = {"ols": "quasi", "ar1": "quasi"}.get(options.errors, options.errors)
     fit = counts.fit_glm(data, X, t, errors, options.lags)
-    notes = list(fit.warnings)
+    notes = [*fit.warnings, *cautions]
     if options.errors == "ar1":
         notes.append(f"With {len(y)} periods no autocorrelation can be estimated: independent errors are used.")
+    if options.errors == "newey_west":
+        notes += _few(len(y), "Newey-West")
     if options.errors == "model":
         notes.append(
             "Errors as the family alone would have them: they leave out what else moves a series of large counts "
             "and can be several times too small."
         )
     return replace(fit, warnings=tuple(notes))
+
+
+def _few(n: int, engine: str) -> list[str]:
+    """What to say of an engine whose intervals make no allowance for few periods."""
+    return (
+        [f"{engine} intervals are too narrow in short series, and this one has {n} periods."]
+        if n < classical.FEW
+        else []
+    )
+
+
+def _cautions(y: np.ndarray, base: np.ndarray, chosen: str) -> list[str]:
+    """Where a count model's own assumptions on the spread of its errors are strained."""
+    out = []
+    spread = float(base.max() / base.min())
+    if spread > UNEVEN:
+        out.append(
+            f"What the counts are out of differs {numbers.number(spread, 0)}-fold between periods; the model takes "
+            "errors to shrink with it, and where they do not its intervals can be too narrow or too wide: compare "
+            "with `family: gaussian`."
+        )
+    rare = float(np.minimum(y, base - y).mean()) if chosen == "binomial" else float(y.mean())
+    if rare < SCARCE:
+        out.append(
+            f"With {numbers.number(rare, 1)} events a period on average, intervals in the unit of report are rough "
+            "and autocorrelation is hard to see; the ratios hold better."
+        )
+    return out
 
 
 def _require_kind(design: Design, chosen: str) -> None:

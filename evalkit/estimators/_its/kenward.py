@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit import inference
+from evalkit.estimators._its.ar1 import CAP, least_variance
 from evalkit.estimators._its.fit import Fit
 
 Correlation = Callable[[np.ndarray], np.ndarray]  # theta, shape (q,), to R, shape (n, n)
 
-CAP = 1.3  # the adjusted variance stays within this factor of the model's: beyond it the expansion is no guide
 FEWEST = 3.0  # degrees of freedom never fall below this: the approximation has no variance there
 FIRST, SECOND = 1e-4, 3e-4  # steps of the first and second derivatives of R: truncation meets rounding there
 SINGULAR = 1e-9  # an eigenvalue of the information this small against the largest is none
@@ -44,7 +44,8 @@ class KenwardRoger(Fit):
     def contrast(self, weights: np.ndarray) -> tuple[float, float, float]:
         """c'beta, its standard error and degrees of freedom; weights shape (k,).
 
-        The variance is c'Phi_A c held within a factor 1.3 of m = c'Phi c; the degrees of freedom are
+        The variance is c'Phi_A c held between `ar1.least_variance` and 1.3 times m = c'Phi c; the degrees of
+        freedom are
         max(3, 2 m^2 / g'Wg) with g_i = c'Phi P_i Phi c, to which those of Kenward and Roger reduce for a
         single contrast.
         """
@@ -52,7 +53,8 @@ class KenwardRoger(Fit):
         model = error**2
         if model <= 0:
             return estimate, 0.0, self.df
-        variance = float(np.clip(weights @ self.adjusted @ weights, model / CAP, model * CAP))
+        least = least_variance(len(self.innovations), len(self.beta))
+        variance = float(np.clip(weights @ self.adjusted @ weights, least * model, model * CAP))
         along = self.covariance @ weights
         g = along @ self.slopes @ along
         return estimate, float(np.sqrt(variance)), max(FEWEST, float(2 * model**2 / (g @ self.spread @ g)))

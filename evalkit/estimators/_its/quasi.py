@@ -24,7 +24,7 @@ from evalkit.errors import DesignError
 from evalkit.estimators._its import ar1
 from evalkit.estimators._its.fit import expected, sensitivity
 
-STEPS = 100
+STEPS, PATIENCE, SHORTER = 120, 12, 0.6  # after so many steps each is shortened by that factor, and again
 CLOSE, NEAR = 1e-7, 1e-3  # change of a coefficient that ends the steps; and those of the start, without correlation
 
 Solver = Callable[[np.ndarray, np.ndarray], np.ndarray]  # weighted design and response to coefficients
@@ -45,9 +45,10 @@ class Counted:
 
     def working(self, predictor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The working response and the square root of its weights at a linear predictor; shapes (s, n)."""
-        mean = expected(self.link, predictor)
-        steep = self.base * sensitivity(self.link, mean)  # dm/deta; it also equals v(m) for these links
-        return predictor + (self.y - self.base * mean) / steep, np.sqrt(steep)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # judged by the caller: `_settle`
+            mean = expected(self.link, predictor)
+            steep = self.base * sensitivity(self.link, mean)  # dm/deta; it also equals v(m) for these links
+            return predictor + (self.y - self.base * mean) / steep, np.sqrt(steep)
 
     def start(self) -> np.ndarray:
         """A first linear predictor: what was observed, kept off the ends of its range; shape (s, n)."""
@@ -61,6 +62,7 @@ def fit_many(X: np.ndarray, counted: Counted, t: np.ndarray, *, guarded: bool = 
 
     Raises DesignError when a series does not settle, as when nothing or everything was counted on one side.
     """
+    _require_some_of_each(counted)
     beta = _settle(X, counted, counted.start(), _independent, NEAR)
     near: list[np.ndarray] = []
 
@@ -74,20 +76,31 @@ def fit_many(X: np.ndarray, counted: Counted, t: np.ndarray, *, guarded: bool = 
     return ar1.fit_many(root[..., None] * X, root * response, t, guarded=guarded, near=near[-1])
 
 
+def _require_some_of_each(counted: Counted) -> None:
+    """Refuse a series in which nothing, or everything, was counted throughout."""
+    fix = "choose another outcome or unit; there is nothing here that could change"
+    if (counted.y.max(axis=1) <= 0).any():
+        raise DesignError("nothing was counted in any analysed period", fix=fix)
+    if counted.link == "logit" and (counted.y >= counted.base).all(axis=1).any():
+        raise DesignError("everything was counted in every analysed period: the share is always 100%", fix=fix)
+
+
 def _settle(X: np.ndarray, counted: Counted, predictor: np.ndarray, solve: Solver, close: float) -> np.ndarray:
-    """Reweight until the coefficients stand still; shape (s, k)."""
-    last = np.full((len(predictor), X.shape[1]), np.inf)
-    for _ in range(STEPS):
+    """Reweight until the coefficients stand still, with shorter steps the longer it takes; shape (s, k)."""
+    last: np.ndarray | None = None
+    for i in range(STEPS):
         response, root = counted.working(predictor)
         if not (np.isfinite(response).all() and (root > 0).all()):
             break
         beta = solve(root[..., None] * X, root * response)
-        if np.abs(beta - last).max() <= close * max(1.0, float(np.abs(beta).max())):
-            return beta
+        if last is not None:
+            if np.abs(beta - last).max() <= close * max(1.0, float(np.abs(beta).max())):
+                return beta
+            beta = last + SHORTER ** (i // PATIENCE) * (beta - last)
         last, predictor = beta, beta @ X.T
     raise DesignError(
-        "the counts cannot be fitted: the fitted mean runs off to nothing or everything",
-        fix="use `scale: natural` for this outcome, or a simpler model",
+        "the count model does not settle: its mean runs off to nothing or everything, or its steps go to and fro",
+        fix="say `family: gaussian` under `model.its` for the natural scale, or use a simpler model",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from evalkit.estimators._its.days import exposure_days
 from evalkit.panel import Panel
 from evalkit.study import Outcome
 
-COUNTS = ("proportion", "rate", "count")
+HALF = 0.5  # of the analysed periods of a side in which a unit must have reported
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,7 @@ class Series:
     y, base  what was counted, and what it is a share or rate of (1 for a mean), shape (m,)
     units    how many units reported, shape (m,)
     outcome  its kind, unit and scale: value = outcome.scale * y / base
+    left_out units that joined and are not part of it, because they did not report on both sides of the start
     starts   calendar positions of the first period after each transition that counts, increasing
     waves    how many waves joined
     """
@@ -40,6 +41,7 @@ class Series:
     outcome: Outcome
     starts: tuple[int, ...]
     waves: int
+    left_out: tuple[str, ...] = ()
 
     @property
     def used(self) -> np.ndarray:
@@ -72,7 +74,29 @@ def joint_series(panel: Panel) -> Series:
     phase = np.where((phases == phases[0]).all(axis=0), phases[0], _between(panel, phases))
     first = study.time(pd.PeriodIndex(cohorts)) + study.protocol.transition.periods
     starts = tuple(int(i) for i in first) if panel.study.protocol.model.its.waves == "each" else (int(first[-1]),)
-    return _series(panel, panel.joined, phase, starts)
+    kept = _on_both_sides(panel, phase)
+    if not kept.any():
+        raise DesignError(
+            "no joined unit reported both before the start and after it",
+            study.slug,
+            "widen `window`, or check who reported when",
+        )
+    found = _series(panel, panel.joined[kept], phase, starts)
+    return replace(found, left_out=tuple(str(u) for u in panel.joined[~kept]))
+
+
+def _on_both_sides(panel: Panel, phase: np.ndarray) -> np.ndarray:
+    """Joined units that reported in half of the analysed periods or more on either side of the start, booleans.
+
+    A unit that comes or goes with the start would change the series by being another unit, not by changing.
+    """
+    seen = panel.wide().reindex(panel.joined).notna().to_numpy()
+    kept = np.ones(len(seen), bool)
+    for side in ("pre", "post"):
+        here = phase == side
+        if here.any():
+            kept &= seen[:, here].mean(axis=1) >= HALF
+    return kept
 
 
 def _between(panel: Panel, phases: np.ndarray) -> np.ndarray:
@@ -90,7 +114,7 @@ def control_series(panel: Panel, units: pd.Index, like: Series) -> Series:
 def counts(panel: Panel, series: Series) -> dict[str, int]:
     """What went in, by name."""
     return {
-        "joined units": len(panel.joined),
+        "joined units": len(panel.joined) - len(series.left_out),
         "periods before": int((series.used & ~series.post).sum()),
         "periods after": int(series.post.sum()),
         "periods left out": int((~series.used).sum()),

@@ -16,6 +16,7 @@ from evalkit.estimators._its.design import Design, title
 from evalkit.study import Study
 
 PER_CENT = "per cent"
+CLEAR = 2.0  # standard errors by which the counterfactual must exceed zero for a relative effect
 RATIO = {"log": "rate ratio", "logit": "odds ratio"}
 
 
@@ -63,7 +64,7 @@ def _asked(study: Study, design: Design, course: Course, prefix: str) -> tuple[l
     out += horizons
     out += _averted(study, design, course)
     if len(out) and not any(a.unit == PER_CENT for a in out):
-        missing.append("Relative effects are not given, because the counterfactual course is not above zero.")
+        missing.append("Relative effects are not given, because the counterfactual course is not clearly above zero.")
     return out, missing
 
 
@@ -71,9 +72,17 @@ def _both(course: Course, name: str, weights: np.ndarray) -> list[Asked]:
     """A mean effect in the unit of report and relative to the counterfactual."""
     out = [Asked(name, course.effect(weights))]
     relative = course.log_ratio(weights)
-    if relative is not None:
+    if relative is not None and _above_zero(course, weights):
         out.append(Asked(f"{name}, relative", relative, PER_CENT, logarithm=True))
     return out
+
+
+def _above_zero(course: Course, weights: np.ndarray) -> bool:
+    """Whether the counterfactual is clear of zero, so that a ratio to it means something."""
+    if course.fit.link != "identity":
+        return True
+    _, error, _ = course.fit.contrast(weights @ course.g_counterfactual)
+    return bool(weights @ course.counterfactual > CLEAR * error)
 
 
 def _changes(study: Study, design: Design, course: Course, prefix: str) -> list[Asked]:
@@ -117,14 +126,17 @@ def absolute(design: Design, course: Course, column: str) -> Quantity | None:
     """A change of level or slope in the unit of report, where the model is on another scale.
 
     A change of level is the effect at its first period; a change of slope the mean change of the
-    effect a period, from the first analysed period after the start to the last.
+    effect a period, from the first analysed period in which the slope acts to the last.
     """
     if column == "level_change":
         at = _at(design, column)
         return None if at is None else course.effect(at)
     if column == "slope_change":
-        after = np.flatnonzero(design.series.post & (design.X[column].to_numpy() >= 0))
-        first, last = after[0], after[-1]
+        slope = design.X[column].to_numpy()
+        acting = np.flatnonzero(design.series.post & (slope > 0))
+        first, last = acting[0], acting[-1]
+        if first == last:
+            return None
         weights = np.zeros(len(design.series.t))
         distance = design.series.t[last] - design.series.t[first]
         weights[last], weights[first] = 1 / distance, -1 / distance
