@@ -474,3 +474,110 @@ def test_without_anybody_left_there_is_no_control(series):
 def test_the_panel_of_a_study_is_what_is_fitted(series):
     panel = series(NOISY)
     assert estimators.fit("its", build(panel.study)).store() == fit(panel).store()
+
+
+# -- who reports, and when ------------------------------------------------------------------
+
+
+def test_a_unit_that_comes_with_the_start_is_no_effect(make):
+    rows = [
+        pd.DataFrame({"unit": unit, "period": MONTHS.astype(str), "y": level + jitter(seed, 0.5)})
+        for seed, (unit, level) in enumerate((("A", 50.0), ("B", 50.0), ("C", 90.0)))
+    ]
+    late = rows[2].iloc[START:]
+    rollout = pd.DataFrame({"unit": ["A", "B", "C"], "joined": [JOINED] * 3})
+    window = [str(MONTHS[0]), str(MONTHS[-1])]
+    source = {"reader": "csv", "path": "panel.csv", "gaps": "allow"}
+    data = pd.concat([*rows[:2], late])
+    found = fit(make.panel(data, rollout, window=window, comparison="none", source=source))
+    assert found.headline["low"] < 0 < found.headline["high"]
+    assert abs(found.headline["estimate"]) < 1
+    assert found.counts["joined units"] == 2
+    assert any("1 joined unit left out" in w and "C" in w for w in found.warnings)
+
+
+def test_a_change_of_slope_after_a_lag_is_the_slope_s_alone(counted):
+    """Mean 100,000, half as much again from the sixth month on, and no change of slope."""
+    expected = 100_000 * np.where(SINCE >= 6, 1.5, 1.0)
+    numerator = np.round(expected * np.exp(jitter(size=0.001))).astype(int)
+    impact = {"shape": "level_and_slope", "lag": 6}
+    found = fit(counted("count", numerator, numerator, {"impact": impact}))
+    assert value(found, "slope change per month") == pytest.approx(0, abs=20)
+    ended = np.round(100_000 * np.where((SINCE >= 0) & (SINCE < 15), 1.5, 1.0) * np.exp(jitter(size=0.001)))
+    impact = {"shape": "level_and_slope", "until": str(MONTHS[START + 14])}
+    found = fit(counted("count", ended.astype(int), numerator, {"impact": impact}))
+    assert value(found, "slope change per month") == pytest.approx(0, abs=20)
+
+
+def test_a_ramp_goes_on_while_nothing_is_analysed(series):
+    effect = 6 * np.clip((SINCE + 1) / 6, 0, 1)
+    exclude = [{"from": str(MONTHS[START]), "to": str(MONTHS[START + 5]), "why": "x"}]
+    options = {"impact": {"shape": "ramp", "over": 6}}
+    found = fit(series(50 + effect + jitter(), options, exclude=exclude, horizons=[12]))
+    assert value(found, "level change once the ramp is complete") == pytest.approx(6, abs=5 * TINY)
+
+
+SPANS = {
+    "a slope late in the window": {"impact": {"shape": "level_and_slope", "lag": 25}},
+    "a slope that soon ends": {"impact": {"shape": "level_and_slope", "until": str(MONTHS[START + 3])}},
+    "what remains after a late end": {"impact": {"shape": "level", "until": str(MONTHS[58])}},
+    "another intervention at the very end": {
+        "interventions": [{"label": "Late", "from": str(MONTHS[58]), "impact": "level"}]
+    },
+}
+
+
+@pytest.mark.parametrize("case", SPANS)
+def test_a_change_that_too_few_periods_show_is_refused(series, case):
+    with pytest.raises(DesignError, match="analysed months? and needs"):
+        fit(series(NOISY, SPANS[case]))
+
+
+def test_two_events_of_one_name_are_told_apart(series):
+    spans = [(38, 39), (50, 51)]
+    events = [{"from": str(MONTHS[a]), "to": str(MONTHS[b]), "label": "Strikes"} for a, b in spans]
+    found = fit(series(NOISY, {"adjust_for_events": True}, events=events))
+    assert {f"level while it lasted: Strikes ({MONTHS[a]})" for a, _ in spans} <= set(found.terms["term"])
+
+
+def test_wide_intervals_for_noise_are_told(series):
+    random = np.random.default_rng(6)
+    slow = np.zeros(60)
+    for i in range(1, 60):
+        slow[i] = 0.95 * slow[i - 1] + 0.4 * random.normal()
+    values = 50 + slow + random.normal(size=60)
+    guarded, plain = (fit(series(values, {"noise_guard": g})) for g in (True, False))
+    told = any("widened" in w for w in guarded.warnings)
+    assert told == (guarded.diagnostics["noise_belief"] >= 0.1)
+    assert guarded.headline["std_error"] >= plain.headline["std_error"]
+    assert not any("widened" in w for w in plain.warnings)
+
+
+def test_engines_of_counts_are_refused_for_a_mean(series):
+    for errors in ("robust", "model"):
+        with pytest.raises(DesignError, match="is for counts and proportions"):
+            fit(series(NOISY, {"errors": errors}))
+
+
+def test_nothing_and_everything_are_named(counted):
+    zeros, ones = np.zeros(60, int), np.full(60, 100)
+    with pytest.raises(DesignError, match="nothing was counted"):
+        fit(counted("rate", zeros, ones))
+    with pytest.raises(DesignError, match="everything was counted"):
+        fit(counted("proportion", ones, ones))
+
+
+def test_a_relative_effect_needs_a_counterfactual_clear_of_zero(series):
+    found = fit(series(0.2 + jitter(size=0.5)))
+    assert not found.terms["unit"].eq("per cent").any() or (found.path["counterfactual"].dropna() > 0).all()
+    near = fit(series(jitter(size=1.0)))
+    assert not near.terms["unit"].eq("per cent").any()
+    assert any("not clearly above zero" in w for w in near.warnings)
+
+
+def test_counts_that_do_not_follow_the_working_days_are_still_fitted(counted):
+    for seed in range(5):
+        numerator = np.random.default_rng(seed).poisson(600, 60)
+        found = fit(counted("count", numerator, numerator, {"exposure": "working_days", "season": {"harmonics": 2}}))
+        assert found.headline["low"] < 0 < found.headline["high"] or abs(found.headline["estimate"]) < 60
+        assert found.diagnostics["rho"] < 0.9

@@ -284,7 +284,7 @@ def test_a_horizon_that_few_units_reach_is_said_or_refused(panel):
 def test_a_value_without_a_logarithm_is_refused_by_unit(panel):
     values, start = staggered()
     values[4, 10] = -1.0
-    with pytest.raises(DesignError, match=r"U04: .*scale: log"):
+    with pytest.raises(DesignError, match=r"U04: .*log scale"):
         estimators.fit("its_pooled", panel(values, start, model={"its": {"scale": "log"}}))
 
 
@@ -301,8 +301,9 @@ def test_a_value_without_a_logarithm_is_refused_by_unit(panel):
 )
 def test_event_time_refuses_what_belongs_to_the_calendar(panel, options):
     values, start = staggered()
+    events = [{"from": "2018-06", "to": "2018-07", "label": "Strikes"}] if "adjust_for_events" in options else []
     with pytest.raises(DesignError) as refused:
-        estimators.fit("its_event_time", panel(values, start, model={"its": options}))
+        estimators.fit("its_event_time", panel(values, start, model={"its": options}, events=events))
     assert refused.value.faults[0].fix
 
 

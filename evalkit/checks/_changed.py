@@ -20,6 +20,8 @@ from evalkit.panel import Panel
 from evalkit.study import Study
 from evalkit.study.options import ItsOptions, Season
 
+BELONGS = (("lags", "errors", "newey_west"), ("order", "errors", "arima"), ("damping", "trend", "damped"))
+
 
 def needed(panel: Panel, design: str) -> Panel:
     """What a design looks at: a plain interrupted time series needs the joined units alone, and is then faster."""
@@ -32,13 +34,9 @@ def with_options(panel: Panel, **options: Any) -> Panel:  # noqa: ANN401 - any o
     """With other options under `model.its`. Raises DesignError when they do not go together."""
     kept = panel.study.protocol.model.its
     fields = {name: getattr(kept, name) for name in kept.model_fields_set} | options
-    for option, home, value in (
-        ("lags", "errors", "newey_west"),
-        ("order", "errors", "arima"),
-        ("damping", "trend", "damped"),
-    ):
-        if fields.get(home) != value and option not in options:
-            fields.pop(option, None)  # it belongs to the choice that is changed
+    for option, home, value in BELONGS:
+        if fields.get(home) != value:
+            fields.pop(option, None)  # it goes with a choice that is not made here
     try:
         chosen = ItsOptions(**fields)
     except ValueError as error:

@@ -48,7 +48,24 @@ def run(design: Design, options: ItsOptions, level: float) -> course.Course:
             )
         y, link = on_scale(design.series, options.scale)
         return course.of_regression(design, replace(gaussian(design, y, options, level), link=link))
-    return course.of_regression(design, _counted(design, chosen, options, level))
+    try:
+        return course.of_regression(design, _counted(design, chosen, options, level))
+    except quasi.UnsettledError as unsettled:
+        try:
+            return _on_the_links_scale(design, chosen, options, level)
+        except DesignError:
+            raise unsettled from None
+
+
+def _on_the_links_scale(design: Design, chosen: str, options: ItsOptions, level: float) -> course.Course:
+    """Where the count model does not settle: the logarithm or logit of the values, and the reader is told.
+
+    Raises DesignError when a value has none.
+    """
+    y, link = on_scale(design.series, SCALES[chosen])
+    fit = gaussian(design, y, options, level)
+    said = f"The count model did not settle; the {SCALES[chosen]} of the values was modelled instead."
+    return course.of_regression(design, replace(fit, link=link, warnings=(said, *fit.warnings)))
 
 
 def on_scale(series: Series, scale: str, whose: str = "") -> tuple[np.ndarray, str]:
@@ -106,7 +123,8 @@ def _counted(design: Design, chosen: str, options: ItsOptions, level: float) -> 
     y, base = series.y[series.used], series.base[series.used]
     cautions = _cautions(y, base, chosen)
     if options.errors == "ar1" and len(y) >= SHORT:
-        counted = quasi.Counted("logit" if chosen == "binomial" else "log", y[None], base[None])
+        size = (base / series.days[series.used])[None]
+        counted = quasi.Counted("logit" if chosen == "binomial" else "log", y[None], base[None], size)
         found = quasi.fit(X, counted, t, guarded=options.noise_guard)
         low, high = quasi.rho_interval(X, found, counted, t, level)
         told = (*found.warnings, *cautions)

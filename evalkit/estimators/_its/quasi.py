@@ -30,6 +30,10 @@ CLOSE, NEAR = 1e-7, 1e-3  # change of a coefficient that ends the steps; and tho
 Solver = Callable[[np.ndarray, np.ndarray], np.ndarray]  # weighted design and response to coefficients
 
 
+class UnsettledError(DesignError):
+    """The steps of reweighting came to no end."""
+
+
 @dataclass(frozen=True, eq=False)
 class Counted:
     """What was counted, and out of what.
@@ -37,18 +41,22 @@ class Counted:
     link   `log` for counts, `logit` for proportions
     y      counts, shape (s, n)
     base   what the fitted mean per unit is multiplied by: exp(offset), or the trials; shape (s, n)
+    size   what takes its place in the weights, shape (s, n); base by default. Days of exposure are left out of it:
+           weights that go up and down with them would let the level stand in for an effect of the days
     """
 
     link: str
     y: np.ndarray
     base: np.ndarray
+    size: np.ndarray | None = None
 
     def working(self, predictor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The working response and the square root of its weights at a linear predictor; shapes (s, n)."""
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # judged by the caller: `_settle`
             mean = expected(self.link, predictor)
             steep = self.base * sensitivity(self.link, mean)  # dm/deta; it also equals v(m) for these links
-            return predictor + (self.y - self.base * mean) / steep, np.sqrt(steep)
+            weight = steep if self.size is None else steep * self.size / self.base
+            return predictor + (self.y - self.base * mean) / steep, np.sqrt(weight)
 
     def start(self) -> np.ndarray:
         """A first linear predictor: what was observed, kept off the ends of its range; shape (s, n)."""
@@ -60,7 +68,8 @@ class Counted:
 def fit_many(X: np.ndarray, counted: Counted, t: np.ndarray, *, guarded: bool = True) -> ar1.Many:
     """Fit every series; X shape (n, k), t shape (n,). `sigma2` of the result is the dispersion phi.
 
-    Raises DesignError when a series does not settle, as when nothing or everything was counted on one side.
+    Raises UnsettledError when a series does not settle, as when nothing or everything was counted on one side, and
+    DesignError when that is so throughout.
     """
     _require_some_of_each(counted)
     beta = _settle(X, counted, counted.start(), _independent, NEAR)
@@ -92,13 +101,16 @@ def _settle(X: np.ndarray, counted: Counted, predictor: np.ndarray, solve: Solve
         response, root = counted.working(predictor)
         if not (np.isfinite(response).all() and (root > 0).all()):
             break
-        beta = solve(root[..., None] * X, root * response)
+        try:
+            beta = solve(root[..., None] * X, root * response)
+        except np.linalg.LinAlgError:
+            break
         if last is not None:
             if np.abs(beta - last).max() <= close * max(1.0, float(np.abs(beta).max())):
                 return beta
             beta = last + SHORTER ** (i // PATIENCE) * (beta - last)
         last, predictor = beta, beta @ X.T
-    raise DesignError(
+    raise UnsettledError(
         "the count model does not settle: its mean runs off to nothing or everything, or its steps go to and fro",
         fix="say `family: gaussian` under `model.its` for the natural scale, or use a simpler model",
     )

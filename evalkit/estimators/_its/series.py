@@ -24,6 +24,7 @@ class Series:
     phase    `pre`, `transition`, `post` or `excluded`, shape (m,)
     value    in the unit of report, NaN where nobody reported, shape (m,)
     y, base  what was counted, and what it is a share or rate of (1 for a mean), shape (m,)
+    days     the length of each period over the mean length, where exposure counts; it is part of base
     units    how many units reported, shape (m,)
     outcome  its kind, unit and scale: value = outcome.scale * y / base
     left_out units that joined and are not part of it, because they did not report on both sides of the start
@@ -37,6 +38,7 @@ class Series:
     value: np.ndarray
     y: np.ndarray
     base: np.ndarray
+    days: np.ndarray
     units: np.ndarray
     outcome: Outcome
     starts: tuple[int, ...]
@@ -134,4 +136,4 @@ def _series(panel: Panel, units: pd.Index, phase: np.ndarray, starts: tuple[int,
         y, base = value, np.ones(len(value))
     days = exposure_days(window, study.protocol.model.its.exposure, outcome)
     t, waves = study.time(window), len(panel.cohorts)
-    return Series(window, t, phase, value / days, y, base * days, reported, outcome, starts, waves)
+    return Series(window, t, phase, value / days, y, base * days, days, reported, outcome, starts, waves)

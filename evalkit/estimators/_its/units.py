@@ -64,9 +64,9 @@ def unit_series(panel: Panel) -> dict[str, Series]:
         phase = study.phases(pd.Series([cohort] * len(window)).astype(window.dtype), pd.Series(window))
         start = int(study.time(pd.PeriodIndex([cohort]))[0]) + study.protocol.transition.periods
         reported = np.isfinite(value).astype(float)
-        out[name] = Series(
-            window, t, phase, value, value, np.ones(len(t)), reported, panel.outcome, (start,), len(panel.cohorts)
-        )
+        ones = np.ones(len(t))
+        waves = len(panel.cohorts)
+        out[name] = Series(window, t, phase, value, value, ones, ones, reported, panel.outcome, (start,), waves)
     return out
 
 
