@@ -40,7 +40,7 @@ from evalkit.inference import ROUNDING
 
 LOWEST, HIGHEST = -0.9, 0.98
 CAP = 1.3
-LIGHT, HEAVY = 0.15, 1 / 3  # columns a period: up to here the floor is 1 / CAP, from here on CAP
+LIGHT, HEAVY = 0.12, 1 / 3  # columns a period: up to here the floor is 1 / CAP, from here on CAP
 LEAST_DF = 3.0
 GRID = np.concatenate([np.linspace(LOWEST, 0.6, 26), np.linspace(0.64, HIGHEST, 15)])
 STEPS = 60  # refinement ends far earlier; false position with halving at least halves the bracket every other step
