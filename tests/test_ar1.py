@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import DesignError
-from evalkit.estimators._its import _noise, ar1, arma, quasi
+from evalkit.estimators._its import _noise, _rho, ar1, arma, quasi
 
 OPTIMUM = 2e-7  # R stops its search at about 1e-7 of phi and of the errors
 
@@ -69,7 +69,7 @@ def test_rho_errors_and_degrees_of_freedom_equal_the_dense_computation(times, rh
     found = ar1.fit(X, Y[0], t, guarded=False)
     distance = np.abs(np.subtract.outer(t, t))
     dense = arma.reml(
-        X, Y[0], lambda theta: theta[0] ** distance, {"phi": (ar1.LOWEST, ar1.HIGHEST)}, np.array([[0.0], [0.5]])
+        X, Y[0], lambda theta: theta[0] ** distance, {"phi": (_rho.LOWEST, _rho.HIGHEST)}, np.array([[0.0], [0.5]])
     )
     assert found.diagnostics["rho"] == pytest.approx(dense.diagnostics["phi"], abs=2e-5)  # two searches
     for weights in (*np.eye(4), np.array([0, 0, 1.0, 11])):
@@ -124,11 +124,11 @@ def test_rho_at_a_bound_is_flagged_and_its_interval_holds_it():
     X = np.column_stack([np.ones(40), t, t >= 20]).astype(float)
     walk = random.normal(size=40).cumsum() + 20 * np.sin(t / 8)  # far from any straight course
     found = ar1.fit(X[:, [0, 2]], walk, t)
-    assert found.diagnostics["rho"] == ar1.HIGHEST
+    assert found.diagnostics["rho"] == _rho.HIGHEST
     assert any("random walk" in w for w in found.warnings)
     low, high = ar1.rho_interval(X[:, [0, 2]], walk, t, 0.95)
     assert low < high
-    assert high == ar1.HIGHEST
+    assert high == _rho.HIGHEST
     swing = np.where(t % 2, 1.0, -1.0) + 0.01 * random.normal(size=40)
     assert any("alternate" in w for w in ar1.fit(X, swing, t).warnings)
 

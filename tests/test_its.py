@@ -529,7 +529,7 @@ SPANS = {
 
 @pytest.mark.parametrize("case", SPANS)
 def test_a_change_that_too_few_periods_show_is_refused(series, case):
-    with pytest.raises(DesignError, match="analysed months? and needs"):
+    with pytest.raises(DesignError, match=r"analysed months? and needs"):
         fit(series(NOISY, SPANS[case]))
 
 

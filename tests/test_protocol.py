@@ -165,7 +165,7 @@ BROKEN = {
     "unknown comparison": (more("comparison: never"), END, "'never' is not a comparison", "never_joined"),
     "empty comparison": (more("comparison: []"), END, "`comparison`: use not_yet_joined", "list of units"),
     "comparison unit twice": (more("comparison: [A, A]"), END, "`comparison` lists A twice", "once"),
-    "level in per cent": (more("level: 95"), END, "`level` must be less than 1 (got `95`)", ""),
+    "level in per cent": (more("level: 95"), END, "`level` must be less than or equal to 0.9999 (got `95`)", ""),
     "level not a number": (more("level: high"), END, "`level` must be a number (got `high`)", "0.95"),
     "transition in words": (more("transition: three"), END, "must be a whole number (got `three`)", "digits"),
     "transition negative": (more("transition: -1"), END, "greater than or equal to 0 (got `-1`)", ""),

@@ -21,6 +21,7 @@ from evalkit.checks._its import OWN, before, excludes_zero, fitted, labelled, no
 from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._its import ar1
+from evalkit.estimators._its._rho import CLOSE, HIGHEST
 from evalkit.estimators._its.design import Design
 from evalkit.panel import Panel
 
@@ -139,6 +140,6 @@ def _facts(estimate: Estimate, at_power: pd.DataFrame, rho: float) -> str:
             " The whole series is less steady than the part before the start, its autocorrelation less certain, or "
             "the guard against noise widens its interval."
         )
-    if rho >= ar1.HIGHEST - ar1.CLOSE:
+    if rho >= HIGHEST - CLOSE:
         text += " Before the start the series is close to a random walk, so these figures are a rough guide only."
     return text

@@ -30,24 +30,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from evalkit.errors import DesignError
 from evalkit.estimators._its._noise import USUAL, Doubt, Guard, guard
 from evalkit.estimators._its._pairs import SHARED, Pairs, information, whiten, whitened_curvature
+from evalkit.estimators._its._rho import CLOSE, HIGHEST, LOWEST, interval, minimise
 from evalkit.estimators._its.fit import Fit
 from evalkit.inference import ROUNDING
 
-LOWEST, HIGHEST = -0.9, 0.98
 CAP = 1.3
 LIGHT, HEAVY = 0.12, 1 / 3  # columns a period: up to here the floor is 1 / CAP, from here on CAP
 LEAST_DF = 3.0
-GRID = np.concatenate([np.linspace(LOWEST, 0.6, 26), np.linspace(0.64, HIGHEST, 15)])
-STEPS = 60  # refinement ends far earlier; false position with halving at least halves the bracket every other step
-CLOSE = 1e-10
 NOTABLE = 0.1  # belief in noise from which the reader is told
-CLOSE_BY = 0.02  # how far rho is looked for from that of the step before
-FINE = np.linspace(LOWEST, HIGHEST, 377)  # steps of 0.005, for the interval of rho
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +141,7 @@ def fit_many(
     """
     pairs, turn = _prepare(X, Y, t)
     left = pairs.n - X.shape[-1]
-    rho = _minimise(pairs, len(Y), left, near)
+    rho = minimise(pairs, len(Y), left, near)
     weighed = guard(pairs.basis, turn.unit, t, pairs.objective(rho, left), doubt) if guarded else None
     return _assemble(pairs, rho, turn, weighed)
 
@@ -160,7 +154,7 @@ def coefficients(
     near  rho of the step before, where the search may begin, shape (s,)
     """
     pairs, turn = _prepare(X, Y, t)
-    rho = _minimise(pairs, len(Y), pairs.n - X.shape[-1], near)
+    rho = minimise(pairs, len(Y), pairs.n - X.shape[-1], near)
     [(XX, Xe, _)] = pairs.at(rho, 0)
     step = np.linalg.solve(XX, Xe[..., None])[..., 0]
     found: np.ndarray = (turn.back @ (turn.along + turn.size[:, None] * step)[..., None])[..., 0]
@@ -215,24 +209,9 @@ def _guard_warning(belief: float) -> tuple[str, ...]:
 
 
 def rho_interval(X: np.ndarray, y: np.ndarray, t: np.ndarray, level: float) -> tuple[float, float]:
-    """Profile-likelihood interval of rho, inside its bounds.
-
-    All rho at which l(rho) - min l stays within the `level` quantile of chi-squared on one degree of freedom,
-    found on steps of 0.005 and interpolated. X shape (n, k), y shape (n,), t shape (n,).
-    """
+    """Profile-likelihood interval of rho (`_rho.interval`); X shape (n, k), y shape (n,), t shape (n,)."""
     pairs, _ = _prepare(X, y[None], t)
-    values = pairs.objective(FINE[:, None], len(y) - X.shape[1])[:, 0]
-    above = values - values.min() - float(stats.chi2.ppf(level, 1))
-    inside = np.flatnonzero(above <= 0)
-    return _crossing(above, int(inside[0]), -1), _crossing(above, int(inside[-1]), 1)
-
-
-def _crossing(above: np.ndarray, end: int, step: int) -> float:
-    """Where the deviance crosses the limit beyond the last step inside it; the bound itself if it never does."""
-    if not 0 <= end + step < len(FINE):
-        return float(FINE[end])
-    share = above[end] / (above[end] - above[end + step])
-    return float(FINE[end] + share * (FINE[end + step] - FINE[end]))
+    return interval(pairs, len(y) - X.shape[1], level)
 
 
 def bound_warning(rho: float) -> tuple[str, ...]:
@@ -247,63 +226,6 @@ def bound_warning(rho: float) -> tuple[str, ...]:
             f"Autocorrelation reached the lower bound of {LOWEST}: successive periods alternate; check the data.",
         )
     return ()
-
-
-def _minimise(pairs: Pairs, series: int, left: int, near: np.ndarray | None = None) -> np.ndarray:
-    """rho of each series, shape (s,): the best cell of the grid, then false position on the score.
-
-    near  where to begin, shape (s,): the valley that it lies in is then followed, so that steps of reweighting
-          cannot leap to and fro between two valleys of much the same depth
-    """
-    if near is not None:
-        return _refine(pairs, left, *_around(pairs, left, near))
-    values = pairs.objective(np.repeat(GRID[:, None], series, axis=1), left)
-    best = values.argmin(axis=0)
-    low, high = GRID[np.maximum(best - 1, 0)], GRID[np.minimum(best + 1, len(GRID) - 1)]
-    return _refine(pairs, left, (low, high), (pairs.score(low, left), pairs.score(high, left)))
-
-
-Ends = tuple[np.ndarray, np.ndarray]
-
-
-def _around(pairs: Pairs, left: int, near: np.ndarray) -> tuple[Ends, Ends]:
-    """Ends around `near` between which the score rises through nought, or a bound; and the scores there."""
-    step = np.full_like(near, CLOSE_BY)
-    low, high = np.maximum(near - step, LOWEST), np.minimum(near + step, HIGHEST)
-    below, above = pairs.score(low, left), pairs.score(high, left)
-    while True:
-        down, up = (below > 0) & (low > LOWEST), (above < 0) & (high < HIGHEST)
-        if not (down.any() or up.any()):
-            return (low, high), (below, above)
-        step = 2 * step
-        low, high = (
-            np.where(down, np.maximum(low - step, LOWEST), np.where(up, high, low)),
-            np.where(up & ~down, np.minimum(high + step, HIGHEST), np.where(down, low, high)),
-        )
-        below, above = pairs.score(low, left), pairs.score(high, left)
-
-
-def _refine(pairs: Pairs, left: int, ends: Ends, scores: Ends) -> np.ndarray:
-    """Where the score is nought between two ends, by false position; an end where it does not change sign."""
-    (low, high), (below, above) = ends, scores
-    at_low, at_high = below >= 0, above <= 0  # rising from the left end, or falling to the right one
-    rho = np.where(at_low, low, np.where(at_high, high, (low + high) / 2))
-    going = ~(at_low | at_high)
-    side = np.zeros(len(low))
-    for _ in range(STEPS):
-        if not going.any():
-            break
-        guess = high - above * (high - low) / np.where(going, above - below, 1.0)
-        rho = np.where(going, guess, rho)
-        value = pairs.score(rho, left)
-        right = value > 0
-        # halve the score at an end that stays put twice (Illinois rule), lest convergence be one-sided
-        below = np.where(right, np.where(side == 1, below / 2, below), value)
-        above = np.where(right, value, np.where(side == -1, above / 2, above))
-        high, low = np.where(right, rho, high), np.where(right, low, rho)
-        side = np.where(right, 1, -1)
-        going &= (high - low > CLOSE) & (np.abs(value) > CLOSE)
-    return np.clip(rho, LOWEST, HIGHEST)
 
 
 def least_variance(n: int, k: int) -> float:

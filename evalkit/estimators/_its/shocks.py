@@ -28,7 +28,7 @@ import numpy as np
 from scipy import optimize
 
 from evalkit.errors import DesignError
-from evalkit.estimators._its import ar1
+from evalkit.estimators._its import _rho
 from evalkit.estimators._its._pairs import Pairs, whiten
 from evalkit.inference import ROUNDING
 
@@ -107,8 +107,8 @@ def common_rho(groups: list[Group]) -> float:
     def score(rho: float) -> float:
         return sum(float(p.score(np.full(s, rho), left).sum()) for p, s, left in prepared)
 
-    best = int(total(ar1.GRID).argmin())
-    low, high = ar1.GRID[max(best - 1, 0)], ar1.GRID[min(best + 1, len(ar1.GRID) - 1)]
+    best = int(total(_rho.GRID).argmin())
+    low, high = _rho.GRID[max(best - 1, 0)], _rho.GRID[min(best + 1, len(_rho.GRID) - 1)]
     if score(low) >= 0 or score(high) <= 0:
         return float(low if score(low) >= 0 else high)
     return float(optimize.brentq(score, low, high, xtol=1e-13, rtol=1e-14))
