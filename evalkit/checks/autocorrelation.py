@@ -99,7 +99,8 @@ def correlations(t: np.ndarray, innovations: np.ndarray, most: int) -> pd.DataFr
         pairs = int(np.isfinite(products).sum())
         if pairs >= FEWEST_PAIRS:
             band = stats.norm.ppf(1 - ALPHA / 2) / np.sqrt(pairs)
-            rows.append((lag, float(np.nanmean(products)) / size, float(band), pairs))
+            acf = float(np.clip(np.nanmean(products) / size, -1.0, 1.0))  # few pairs can average past one
+            rows.append((lag, acf, float(band), pairs))
     return pd.DataFrame(rows, columns=["lag", "acf", "band", "pairs"])
 
 

@@ -24,7 +24,7 @@ from evalkit.estimators._its import ar1
 from evalkit.panel import Panel
 
 NAME = "forecast_error"
-QUESTION = "Could the model have foretold the last months before the start?"
+QUESTION = "Could the model have foretold the last periods before the start?"
 YEARS_LEFT = 2  # years of periods that must be left for a whole year to be held out
 SHORT_HOLD = 3
 COLUMNS = ["period", "observed", "forecast", "low", "high", "held_out"]
