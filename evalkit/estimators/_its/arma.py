@@ -104,7 +104,7 @@ def maximise(
     if not at_bound.all():
         theta = _refine(descend, theta, ~at_bound, limits)
     warnings = [
-        f"{name} stands at its bound of {value:.3g}"
+        f"{name} stands at its bound of {value:.3g}, so no interval here can be relied on."
         for name, value, stuck in zip(bounds, theta, at_bound, strict=True)
         if stuck
     ]

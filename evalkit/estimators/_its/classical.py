@@ -102,7 +102,7 @@ def newey_west(X: np.ndarray, y: np.ndarray, t: np.ndarray, lags: int | None = N
         inference.newey_west(X, y - X @ fit.beta, t, bandwidth),
         fit.df,
         fit.innovations,
-        f"least squares with Newey-West errors, {bandwidth} lags",
+        f"least squares with Newey-West errors, {bandwidth} {'lag' if bandwidth == 1 else 'lags'}",
         diagnostics={**fit.diagnostics, "lags": float(bandwidth)},
         warnings=(narrow,) if n < FEW else (),
     )
@@ -144,7 +144,11 @@ def prais_winsten(X: np.ndarray, y: np.ndarray, t: np.ndarray) -> Fit:
         at_bound, change, rho = abs(raw) >= BOUND, abs(found - rho), found
     residuals = es - Xs @ move
     sigma = float(np.sqrt(residuals @ residuals / (n - k)))
-    warnings = [f"the autocorrelation stands at its bound of {rho:g}"] if at_bound else []
+    warnings = (
+        [f"The autocorrelation stands at its bound of {rho:g}, and no interval here can be relied on."]
+        if at_bound
+        else []
+    )
     if change >= SETTLED:
         warnings.append(f"the autocorrelation did not settle in {ITERATIONS} iterations; the last value is used")
     diagnostics = {"rho": rho, "sigma": sigma, "iterations": float(iteration)}
