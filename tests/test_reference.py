@@ -162,3 +162,50 @@ def test_wald_statistic_of_the_small_case():
     assert statistic == pytest.approx(np.array([1.0, -1.0]) @ np.linalg.inv(covariance) @ np.array([1.0, -1.0]))
     assert df == 2
     assert 0 < p_value < 1
+
+
+# -- interrupted time series of two series, and of many ------------------------------------
+
+
+def test_controlled_its_equals_the_difference_series(reference):
+    options = {"season": {"harmonics": 0}, "errors": "newey_west", "lags": 3}
+    found = estimators.fit("controlled_its", reference("its_controlled", model={"its": options}, horizons=[23]))
+    expected = result("its_controlled", "difference_series_nw")
+    for name, key in (
+        ("difference in level change", "post"),
+        ("difference in slope change per month", "trend_after"),
+    ):
+        assert term(found, name)["estimate"] == pytest.approx(expected["coef"][key], rel=EXACT)
+        assert term(found, name)["std_error"] == pytest.approx(expected["se_nw3_adj"][key], rel=EXACT)
+
+
+def test_controlled_its_equals_the_full_interaction(reference):
+    options = {"season": {"harmonics": 0}, "errors": "ols"}
+    found = estimators.fit("controlled_its", reference("its_controlled", model={"its": options}, horizons=[23]))
+    expected = result("its_controlled", "ols")["coef"]
+    assert term(found, "difference in level change")["estimate"] == pytest.approx(expected["post:group"], rel=EXACT)
+    slope = term(found, "difference in slope change per month")["estimate"]
+    assert slope == pytest.approx(expected["trend_after:group"], rel=EXACT)
+
+
+@pytest.mark.parametrize("entry", ["lme_ri_reml", "feols_provider_fe"])
+def test_the_joint_series_has_the_coefficients_of_the_panel_with_unit_effects(reference, entry):
+    """With one date and no gaps the mean of the units holds all there is to know of common coefficients."""
+    options = {"season": {"harmonics": 1}, "errors": "ols"}
+    found = estimators.fit("its", reference("its_pooled", model={"its": options}, comparison="none"))
+    expected = result("its_pooled", entry)["coef"]
+    # lme stops its search at about 1e-9 of the coefficients
+    assert term(found, "level change")["estimate"] == pytest.approx(expected["post"], rel=1e-7)
+    assert term(found, "slope change per month")["estimate"] == pytest.approx(expected["trend_after"], rel=1e-7)
+
+
+@pytest.mark.parametrize("unit", ["P001", "P007", "P012"])
+def test_one_unit_at_a_time(reference, unit):
+    options = {"season": {"harmonics": 1}, "errors": "ols"}
+    panel = reference("its_pooled", model={"its": options}, comparison="none", horizons=[23])
+    alone = panel.with_rows(panel.rows.loc[[unit]])
+    found, expected = estimators.fit("its", alone), result("its_pooled", "provider_slopes")[unit]
+    end = term(found, "effect 23 months after joining")
+    assert term(found, "level change")["estimate"] == pytest.approx(expected["level"], rel=EXACT)
+    assert term(found, "level change")["std_error"] == pytest.approx(expected["level_se"], rel=EXACT)
+    assert [end["estimate"], end["std_error"]] == pytest.approx([expected["end"], expected["end_se"]], rel=EXACT)
