@@ -19,7 +19,7 @@ What units share in a period (a winter, a change of tariff) moves all estimates 
 
 Measured coverage of shock-robust 95 % intervals, 20 units starting in 5 waves over 16 of 48 months, is 0.93 to 0.985
 for shared shares of 0 to 0.5, also where shared shocks last longer or shorter than the units' own errors; a plain
-mean has 0.3 to 0.8 there (tests/test_coverage_pooled.py).
+mean has 0.3 to 0.8 there (docs/its_pooled_coverage.md).
 
 Assumes that each unit's own level, trend and season would have carried on.
 

@@ -17,18 +17,21 @@ FINE = np.linspace(LOWEST, HIGHEST, 377)  # steps of 0.005, for the interval of 
 Ends = tuple[np.ndarray, np.ndarray]
 
 
-def minimise(pairs: Pairs, series: int, left: int, near: np.ndarray | None = None) -> np.ndarray:
+def minimise(
+    pairs: Pairs, series: int, left: int, near: np.ndarray | None = None, close: float = CLOSE
+) -> np.ndarray:
     """rho of each series, shape (s,): the best cell of the grid, then false position on the score.
 
     near  where to begin, shape (s,): the valley that it lies in is then followed, so that steps of reweighting
           cannot leap to and fro between two valleys of much the same depth
+    close  how near to its value rho is wanted
     """
     if near is not None:
-        return _refine(pairs, left, *_around(pairs, left, near))
+        return _refine(pairs, left, *_around(pairs, left, near), close)
     values = pairs.objective(np.repeat(GRID[:, None], series, axis=1), left)
     best = values.argmin(axis=0)
     low, high = GRID[np.maximum(best - 1, 0)], GRID[np.minimum(best + 1, len(GRID) - 1)]
-    return _refine(pairs, left, (low, high), (pairs.score(low, left), pairs.score(high, left)))
+    return _refine(pairs, left, (low, high), (pairs.score(low, left), pairs.score(high, left)), close)
 
 
 def _around(pairs: Pairs, left: int, near: np.ndarray) -> tuple[Ends, Ends]:
@@ -48,7 +51,7 @@ def _around(pairs: Pairs, left: int, near: np.ndarray) -> tuple[Ends, Ends]:
         below, above = pairs.score(low, left), pairs.score(high, left)
 
 
-def _refine(pairs: Pairs, left: int, ends: Ends, scores: Ends) -> np.ndarray:
+def _refine(pairs: Pairs, left: int, ends: Ends, scores: Ends, close: float) -> np.ndarray:
     """Where the score is nought between two ends, by false position; an end where it does not change sign."""
     (low, high), (below, above) = ends, scores
     at_low, at_high = below >= 0, above <= 0  # rising from the left end, or falling to the right one
@@ -67,7 +70,7 @@ def _refine(pairs: Pairs, left: int, ends: Ends, scores: Ends) -> np.ndarray:
         above = np.where(right, value, np.where(side == -1, above / 2, above))
         high, low = np.where(right, rho, high), np.where(right, low, rho)
         side = np.where(right, 1, -1)
-        going &= (high - low > CLOSE) & (np.abs(value) > CLOSE)
+        going &= (high - low > close) & (np.abs(value) > close)
     return np.clip(rho, LOWEST, HIGHEST)
 
 

@@ -41,6 +41,7 @@ from evalkit.inference import ROUNDING
 CAP = 1.3
 LIGHT, HEAVY = 0.12, 1 / 3  # columns a period: up to here the floor is 1 / CAP, from here on CAP
 LEAST_DF = 3.0
+ROUGHLY = 1e-6  # how near to its value rho is wanted in a step of reweighting
 NOTABLE = 0.1  # belief in noise from which the reader is told
 
 
@@ -154,7 +155,7 @@ def coefficients(
     near  rho of the step before, where the search may begin, shape (s,)
     """
     pairs, turn = _prepare(X, Y, t)
-    rho = minimise(pairs, len(Y), pairs.n - X.shape[-1], near)
+    rho = minimise(pairs, len(Y), pairs.n - X.shape[-1], near, ROUGHLY)
     [(XX, Xe, _)] = pairs.at(rho, 0)
     step = np.linalg.solve(XX, Xe[..., None])[..., 0]
     found: np.ndarray = (turn.back @ (turn.along + turn.size[:, None] * step)[..., None])[..., 0]

@@ -12,6 +12,7 @@ from evalkit import inference
 from evalkit.errors import DesignError
 from evalkit.estimators._its.fit import Fit
 
+STUCK = "The autocorrelation stands at its bound of {:g}, and no interval here can be relied on."
 FEW = 100  # Newey-West intervals are too narrow below this many periods
 BOUND = 0.999  # the largest autocorrelation that Prais-Winsten may take; beyond it there is no level to estimate
 ITERATIONS, SETTLED = 1000, 1e-12  # most steps of Prais-Winsten, and the change in rho that ends them
@@ -144,11 +145,7 @@ def prais_winsten(X: np.ndarray, y: np.ndarray, t: np.ndarray) -> Fit:
         at_bound, change, rho = abs(raw) >= BOUND, abs(found - rho), found
     residuals = es - Xs @ move
     sigma = float(np.sqrt(residuals @ residuals / (n - k)))
-    warnings = (
-        [f"The autocorrelation stands at its bound of {rho:g}, and no interval here can be relied on."]
-        if at_bound
-        else []
-    )
+    warnings = [STUCK.format(rho)] if at_bound else []
     if change >= SETTLED:
         warnings.append(f"the autocorrelation did not settle in {ITERATIONS} iterations; the last value is used")
     diagnostics = {"rho": rho, "sigma": sigma, "iterations": float(iteration)}

@@ -25,7 +25,7 @@ from evalkit.estimators._its import ar1
 from evalkit.estimators._its.fit import expected, sensitivity
 
 STEPS, PATIENCE, SHORTER = 120, 12, 0.6  # after so many steps each is shortened by that factor, and again
-CLOSE, NEAR = 1e-7, 1e-3  # change of a coefficient that ends the steps; and those of the start, without correlation
+CLOSE, NEAR = 1e-6, 1e-3  # change of a coefficient that ends the steps; and those of the start, without correlation
 
 Solver = Callable[[np.ndarray, np.ndarray], np.ndarray]  # weighted design and response to coefficients
 
