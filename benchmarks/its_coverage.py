@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Cell:
     gap: int = 0
     pairs: int = 0
     counted: tuple[str, float] | None = None
-    level: float = field(default=0.95)
+    level: float = 0.95
     doubt: Doubt = USUAL
 
 

@@ -12,15 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit import periods
 from evalkit.errors import DesignError
-from evalkit.estimators._its.design import YEARS_FOR_SEASON
+from evalkit.estimators._its.design import default_pairs
 from evalkit.estimators._its.series import joint_series
 from evalkit.panel import Panel
 from evalkit.study import Study
-from evalkit.study.options import ItsOptions, Season
-
-BELONGS = (("lags", "errors", "newey_west"), ("order", "errors", "arima"), ("damping", "trend", "damped"))
+from evalkit.study.options import BELONGS, ItsOptions, Season
 
 
 def needed(panel: Panel, design: str) -> Panel:
@@ -34,7 +31,7 @@ def with_options(panel: Panel, **options: Any) -> Panel:  # noqa: ANN401 - any o
     """With other options under `model.its`. Raises DesignError when they do not go together."""
     kept = panel.study.protocol.model.its
     fields = {name: getattr(kept, name) for name in kept.model_fields_set} | options
-    for option, home, value in BELONGS:
+    for option, (home, value) in BELONGS.items():
         if fields.get(home) != value:
             fields.pop(option, None)  # it goes with a choice that is not made here
     try:
@@ -54,10 +51,7 @@ def with_fixed_season(panel: Panel) -> Panel:
     """
     if panel.study.protocol.model.its.season is not None:
         return panel
-    series = joint_series(panel)
-    t = series.t[series.used]
-    years = (t.max() - t.min() + 1) / periods.PER_YEAR[panel.study.frequency]
-    return with_options(panel, season=Season(harmonics=2 if years >= YEARS_FOR_SEASON else 0))
+    return with_options(panel, season=Season(harmonics=default_pairs(panel.study, joint_series(panel))))
 
 
 def with_window(panel: Panel, first: pd.Period, last: pd.Period) -> Panel:

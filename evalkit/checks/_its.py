@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,18 @@ def nothing(name: str, question: str, estimate: Estimate | Refusal) -> Check:
 def not_applicable(name: str, question: str, reading: str, design: str) -> Check:
     """A check that cannot be asked, and why."""
     return Check(name, question, "not applicable", reading, design=design)
+
+
+def plain(estimate: Estimate | Refusal) -> TypeGuard[Estimate]:
+    """Whether there is a plain interrupted time series with a fitted course to question."""
+    return isinstance(estimate, Estimate) and fitted(estimate) and estimate.design == OWN
+
+
+def not_plain(name: str, question: str, estimate: Estimate | Refusal) -> Check:
+    """The answer where there is none."""
+    if isinstance(estimate, Refusal) or not fitted(estimate):
+        return nothing(name, question, estimate)
+    return not_applicable(name, question, "It is asked of a plain interrupted time series.", estimate.design)
 
 
 def sentence(refusal: DesignError | Refusal) -> str:

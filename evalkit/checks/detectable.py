@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from evalkit import numbers
-from evalkit.checks._its import OWN, before, excludes_zero, fitted, labelled, not_applicable, nothing, told
+from evalkit.checks._its import before, excludes_zero, labelled, not_applicable, not_plain, plain, told
 from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._its import ar1
@@ -51,10 +51,8 @@ def check(panel: Panel, estimate: Estimate | Refusal, worthwhile: float | None =
     change), power, effect (detectable at that power), reach (median half-width). Not applicable with fewer than 12
     analysed periods before the start.
     """
-    if isinstance(estimate, Refusal) or not fitted(estimate):
-        return nothing(NAME, QUESTION, estimate)
-    if estimate.design != OWN:
-        return not_applicable(NAME, QUESTION, "It is asked of a plain interrupted time series.", estimate.design)
+    if not plain(estimate):
+        return not_plain(NAME, QUESTION, estimate)
     try:
         known = before(panel)
         noise = ar1.fit(known.X, known.y, known.t)

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from evalkit import numbers, periods
-from evalkit.checks._its import OWN, Before, before, excludes_zero, fitted, labelled, not_applicable, nothing, told
+from evalkit.checks._its import Before, before, excludes_zero, labelled, not_applicable, not_plain, plain, told
 from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._its import ar1
@@ -38,10 +38,8 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     the effect's interval holds zero. `value` is the mean error, observed less forecast. `data`: period,
     observed, forecast (before the hold-out the fitted course), low, high (prediction limits), held_out.
     """
-    if isinstance(estimate, Refusal) or not fitted(estimate):
-        return nothing(NAME, QUESTION, estimate)
-    if estimate.design != OWN:
-        return not_applicable(NAME, QUESTION, "It is asked of a plain interrupted time series.", estimate.design)
+    if not plain(estimate):
+        return not_plain(NAME, QUESTION, estimate)
     try:
         known = before(panel)
         out = _held_out(known, periods.PER_YEAR[panel.study.frequency])

@@ -20,7 +20,7 @@ from evalkit.checks import _changed
 from evalkit.checks._its import excludes_zero, fitted, labelled, nothing, sentence, told
 from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
-from evalkit.estimators._its.engines import family
+from evalkit.estimators._its.engines import BY_KIND, SCALES, family
 from evalkit.panel import Panel
 from evalkit.study.options import ItsOptions, Season
 
@@ -44,7 +44,6 @@ ENGINES = {
     "robust": "Counts, robust errors",
     "model": "Counts, model errors",
 }
-LINK = {"proportion": "logit", "rate": "log", "count": "log"}
 
 
 @dataclass(frozen=True)
@@ -219,7 +218,7 @@ def _engines(options: ItsOptions, kind: str) -> list[Choice]:
     """The declared engine; for counts and shares the gaussian ones on the scale of their link, and robust errors."""
     chosen = family(options, kind)
     counted = chosen != "gaussian"
-    scale = LINK[kind] if counted else options.scale
+    scale = SCALES[BY_KIND[kind]] if counted else options.scale
     declared = f"Counts, {ENGINES['ar1']}" if counted and options.errors == "ar1" else ENGINES[options.errors]
     on = f" on the {scale} scale" if scale != "natural" else ""
     if not counted:

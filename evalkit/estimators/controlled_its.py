@@ -45,6 +45,7 @@ from evalkit.estimators._its.terms import PER_CENT, RATIO, path, terms
 from evalkit.estimators.its import left_out
 from evalkit.panel import Panel
 from evalkit.panel import build as build_panel
+from evalkit.study.options import LINEAR
 
 TITLE = "Controlled interrupted time series"
 
@@ -92,11 +93,11 @@ def _warnings(joined: Series) -> list[str]:
 
 def _require_engine(panel: Panel) -> None:
     errors = panel.study.protocol.model.its.errors
-    if errors in ("structural", "robust", "model"):
+    if errors not in LINEAR:
         raise DesignError(
             f"`errors: {errors}` has no controlled form",
             panel.study.slug,
-            "use ar1, ar2, arma11, arima, prais_winsten, newey_west or ols under `model.its`",
+            f"use one of {', '.join(LINEAR)} under `model.its`",
         )
 
 

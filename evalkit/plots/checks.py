@@ -105,8 +105,9 @@ def placebo_dates(check: Check) -> Shown:
         axes.set_xlabel("First period counted as after the start (each year stands at its start)")
         axes.legend(**BELOW)
     alt = f"Effects at {numbers.of(len(data) - 1, 'placebo date')} and at the real start. {check.reading}"
-    cells = [[numbers.number(v, places) for v in data[c]] for c in ("estimate", "low", "high")]
-    rows = period_rows(data["date"].tolist(), ["real" if r else "placebo" for r in data["real"]], *cells)
+    rows = period_rows(
+        data["date"].tolist(), ["real" if r else "placebo" for r in data["real"]], *_effect_cells(data, places)
+    )
     header = ["First period after", "Start", "Effect", *_ends(data)]
     return shown(figure, alt, _caption(check, "effects at dates when nothing had started"), header, rows)
 
@@ -130,7 +131,7 @@ def influence(check: Check) -> Shown:
         axes.set_xlabel("Period left out (each year stands at its start)")
         axes.legend(**BELOW)
     alt = f"The estimate with each of {numbers.of(len(data), 'period')} left out. {check.reading}"
-    cells = [[numbers.number(v, places) for v in data[c]] for c in ("estimate", "low", "high")]
+    cells = _effect_cells(data, places)
     rows = period_rows(data["period"].tolist(), *cells, [numbers.signed(v, 2) for v in data["change"]])
     header = ["Left out", "Effect", *_ends(data), "Change in standard errors"]
     return shown(figure, alt, _caption(check, "the effect with each period left out"), header, rows)
@@ -235,3 +236,8 @@ def _effect(data: pd.DataFrame) -> str:
 
 def _caption(check: Check, what: str) -> str:
     return f"{check.data['label'].iloc[0]}: {what}"
+
+
+def _effect_cells(data: pd.DataFrame, places: int) -> list[list[str]]:
+    """Effects and the ends of their intervals as columns of texts."""
+    return [[numbers.number(v, places) for v in data[c]] for c in ("estimate", "low", "high")]

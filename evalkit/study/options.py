@@ -78,6 +78,9 @@ class Intervention(Strict):
 
 
 GAUSSIAN = ("ar1", "ar2", "arma11", "arima", "prais_winsten", "newey_west", "ols", "structural")
+LINEAR = tuple(engine for engine in GAUSSIAN if engine != "structural")  # those that fit one regression
+BY_KIND = ("ar1", "robust", "model")  # engines that follow the outcome's kind unless the protocol says otherwise
+BELONGS = {"lags": ("errors", "newey_west"), "order": ("errors", "arima"), "damping": ("trend", "damped")}
 COUNTED = ("ar1", "robust", "newey_west", "ols", "model")
 
 
@@ -164,15 +167,15 @@ class ItsOptions(Strict):
             raise ValueError("family negative_binomial goes with errors robust, newey_west or model")
         if counted and self.scale != "natural":
             raise ValueError("`scale` belongs to gaussian models; a count model has its own link")
-        for option, belongs in (
-            ("lags", self.errors == "newey_west"),
-            ("order", self.errors == "arima"),
-            ("damping", self.trend == "damped"),
-        ):
-            if option in self.model_fields_set and not belongs:
-                home = {"lags": "errors newey_west", "order": "errors arima", "damping": "trend damped"}[option]
-                raise ValueError(f"`{option}` has no effect here: it belongs to {home}")
+        for option, (home, value) in BELONGS.items():
+            if option in self.model_fields_set and getattr(self, home) != value:
+                raise ValueError(f"`{option}` has no effect here: it belongs to {home} {value}")
         return self
+
+    @property
+    def follows_kind(self) -> bool:
+        """Whether the outcome's kind decides the distribution and the scale."""
+        return self.family == "auto" and self.errors in BY_KIND and self.scale == "natural"
 
 
 class ControlOptions(Strict):

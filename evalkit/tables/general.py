@@ -173,12 +173,12 @@ def checks(asked: Sequence[Check]) -> Shown:
 DIAGNOSTICS = {
     "rho": "Autocorrelation of neighbouring periods",
     "dispersion": "Dispersion (variance over that of the family)",
-    "sigma": "Standard deviation of the errors",
+    "sigma": "Standard deviation of the errors, on the scale of the model",
     "noise_belief": "Weight of a noise model in the interval (0 none, 1 full)",
     "between_correlation": "Correlation of the joined units' errors with the control's",
     "shared_rho": "Autocorrelation of the shocks that units share",
     "shared_shock": "Correlation of units' errors in the same period",
-    "between_sd": "Standard deviation of effects between units",
+    "between_sd": "Standard deviation of effects between units, in the unit of report",
     "lags": "Newey-West lags",
     "theta": "Negative binomial theta",
 }

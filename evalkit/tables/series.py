@@ -56,7 +56,7 @@ def declared(study: Study) -> Shown:
 def _scale(options: ItsOptions) -> str:
     if options.family != "auto":
         return f"{options.family.replace('_', ' ')} family, {options.scale} scale"
-    if options.errors in ("ar1", "robust", "model") and options.scale == "natural":
+    if options.follows_kind:
         return "by the outcome's kind: logit for a proportion, log for a rate or count, natural for a mean"
     return options.scale
 

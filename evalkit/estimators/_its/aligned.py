@@ -20,11 +20,12 @@ import pandas as pd
 
 from evalkit import columns, periods
 from evalkit.errors import DesignError
-from evalkit.estimators._its.design import LEAST, SIDE, Design, build
+from evalkit.estimators._its.design import Design, build, needed
 from evalkit.estimators._its.pooling import require_units
 from evalkit.estimators._its.series import Series
 from evalkit.estimators._its.units import left_out, unit_series
 from evalkit.panel import Panel
+from evalkit.study.options import LINEAR
 
 SHARE = 0.5  # of the units that must be observed at an event time for it to be analysed
 FLAT = 1e-9  # a seasonal column this small has averaged out
@@ -121,25 +122,25 @@ def _require_plain(panel: Panel) -> None:
             slug,
             "use `scale: natural`, or its_pooled, which models every unit on that scale",
         )
-    if options.errors in ("structural", "robust", "model"):
+    if options.errors not in LINEAR:
         raise DesignError(
             f"`errors: {options.errors}` has no form in event time",
             slug,
-            "use ar1, ar2, arma11, arima, prais_winsten, newey_west or ols under `model.its`",
+            f"use one of {', '.join(LINEAR)} under `model.its`",
         )
 
 
 def _enough(panel: Panel) -> tuple[dict[str, Series], dict[str, str]]:
     """The units whose window holds enough analysed periods a side, and the others with the reason."""
     options, noun = panel.study.protocol.model.its, periods.noun(panel.study.frequency, 2)
-    needed = SIDE if options.impact.sloped and not options.allow_short else LEAST
+    least = needed(options.impact, options)
     kept, left = {}, {}
     for name, series in unit_series(panel).items():
         before, after = int((series.used & ~series.post).sum()), int(series.post.sum())
-        if min(before, after) >= needed:
+        if min(before, after) >= least:
             kept[name] = series
         else:
-            left[name] = f"{before} analysed {noun} before joining and {after} after, {needed} a side needed"
+            left[name] = f"{before} analysed {noun} before joining and {after} after, {least} a side needed"
     return kept, left
 
 

@@ -140,7 +140,7 @@ def fit_many(
 
     Raises DesignError when n <= k + 1 or a series lies exactly on its fitted course.
     """
-    pairs, turn = _prepare(X, Y, t)
+    pairs, turn = prepare(X, Y, t)
     left = pairs.n - X.shape[-1]
     rho = minimise(pairs, len(Y), left, near)
     weighed = guard(pairs.basis, turn.unit, t, pairs.objective(rho, left), doubt) if guarded else None
@@ -154,7 +154,7 @@ def coefficients(
 
     near  rho of the step before, where the search may begin, shape (s,)
     """
-    pairs, turn = _prepare(X, Y, t)
+    pairs, turn = prepare(X, Y, t)
     rho = minimise(pairs, len(Y), pairs.n - X.shape[-1], near, ROUGHLY)
     [(XX, Xe, _)] = pairs.at(rho, 0)
     step = np.linalg.solve(XX, Xe[..., None])[..., 0]
@@ -162,7 +162,7 @@ def coefficients(
     return found, rho
 
 
-def _prepare(X: np.ndarray, Y: np.ndarray, t: np.ndarray) -> tuple[Pairs, Turn]:
+def prepare(X: np.ndarray, Y: np.ndarray, t: np.ndarray) -> tuple[Pairs, Turn]:
     """Least squares on an orthonormal basis, so that rounding stays small whatever the columns' units."""
     n, k = X.shape[-2:]
     if n <= k + 1:
@@ -211,7 +211,7 @@ def _guard_warning(belief: float) -> tuple[str, ...]:
 
 def rho_interval(X: np.ndarray, y: np.ndarray, t: np.ndarray, level: float) -> tuple[float, float]:
     """Profile-likelihood interval of rho (`_rho.interval`); X shape (n, k), y shape (n,), t shape (n,)."""
-    pairs, _ = _prepare(X, y[None], t)
+    pairs, _ = prepare(X, y[None], t)
     return interval(pairs, len(y) - X.shape[1], level)
 
 

@@ -75,6 +75,11 @@ def build(study: Study, series: Series) -> Design:
     return Design(series, X, kept, {c: measured[c] for c in measured if c in X}, notes)
 
 
+def needed(impact: Impact, options: ItsOptions) -> int:
+    """Analysed periods that an impact needs on either side of it."""
+    return SIDE if impact.sloped and not options.allow_short else LEAST
+
+
 def require_enough(study: Study, series: Series) -> None:
     """Refuse a series with too few analysed periods on either side of the start."""
     options = study.protocol.model.its
@@ -88,7 +93,7 @@ def require_enough(study: Study, series: Series) -> None:
         side = "before" if not before else "after"
         raise DesignError(f"no analysed period lies {side} the start, so nothing is interrupted", slug, fix)
     said = f"{before} analysed {noun} before the start and {after} after it"
-    if options.impact.sloped and not options.allow_short and min(before, after) < SIDE:
+    if min(before, after) < needed(options.impact, options) == SIDE:
         hint = f"{fix}; or declare `impact: level`, or `allow_short: true`, under `model.its`"
         raise DesignError(f"{said}; a slope change needs {SIDE} a side", slug, hint)
     if min(before, after) < LEAST:
@@ -139,21 +144,21 @@ def _require_span(study: Study, series: Series, impact: Impact, span: tuple[int,
     """Refuse a change that too few analysed periods show."""
     first, last = span
     inside = series.used & (series.t >= first) & (series.t <= (series.t.max() if last is None else last))
-    needed = SIDE if impact.sloped and not study.protocol.model.its.allow_short else LEAST
+    least = needed(impact, study.protocol.model.its)
     if impact.shape == "pulse":
-        needed = 1  # its own column says whether it is seen at all
+        least = 1  # its own column says whether it is seen at all
     seen = int(inside.sum())
-    if not seen and needed > 1:
+    if not seen and least > 1:
         raise DesignError(
             "no analysed period shows the declared impact", study.slug, "check `lag` and `until` under `impact`"
         )
-    if seen >= needed:
+    if seen >= least:
         return
     what, noun = "a change of slope" if impact.sloped else "a change", periods.noun(study.frequency, seen)
     fix = "declare a shorter `lag` or another `until`, or widen `window`"
     raise DesignError(
         f"{what} from {periods.say(series.window[first - series.t[0]])} on rests on {seen} analysed {noun} and "
-        f"needs {needed}",
+        f"needs {least}",
         study.slug,
         f"{fix}; or declare `impact: level`, or `allow_short: true`" if impact.sloped else fix,
     )
@@ -203,9 +208,14 @@ def _season(study: Study, series: Series, options: ItsOptions) -> pd.DataFrame:
         return columns.months(series.window)
     if options.season is not None:
         return columns.harmonics(series.window, options.season.harmonics)
+    return columns.harmonics(series.window, default_pairs(study, series))
+
+
+def default_pairs(study: Study, series: Series) -> int:
+    """Harmonic pairs where the protocol does not say: two from two years of analysed periods on, else none."""
     t = series.t[series.used]
     years = (t.max() - t.min() + 1) / periods.PER_YEAR[study.frequency]
-    return columns.harmonics(series.window, 2 if years >= YEARS_FOR_SEASON else 0)
+    return 2 if years >= YEARS_FOR_SEASON else 0
 
 
 def _seen(

@@ -19,16 +19,13 @@ from evalkit.study.options import GAUSSIAN, ItsOptions
 BY_KIND = {"proportion": "binomial", "rate": "poisson", "count": "poisson", "continuous": "gaussian"}
 SCALES = {"gaussian": "natural", "binomial": "logit", "poisson": "log", "negative_binomial": "log"}
 UNEVEN, SCARCE = 4.0, 5.0  # ratio of the largest to the smallest denominator; mean count
-OF_COUNTS = ("ar1", "robust", "model")  # engines that follow the outcome's kind unless the protocol says otherwise
 
 
 def family(options: ItsOptions, kind: str) -> str:
     """The distribution that is modelled, as the protocol and the outcome's kind decide."""
     if options.family != "auto":
         return options.family
-    if options.scale != "natural" or options.errors not in OF_COUNTS:
-        return "gaussian"
-    return BY_KIND[kind]
+    return BY_KIND[kind] if options.follows_kind else "gaussian"
 
 
 def run(design: Design, options: ItsOptions, level: float) -> course.Course:

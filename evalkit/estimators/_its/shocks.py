@@ -27,9 +27,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
-from evalkit.errors import DesignError
-from evalkit.estimators._its import _rho
-from evalkit.estimators._its._pairs import Pairs, whiten
+from evalkit.estimators._its import _rho, ar1
+from evalkit.estimators._its._pairs import whiten
 from evalkit.inference import ROUNDING
 
 LIMITS = ((-0.9, 0.97), (0.0, 0.98), (-0.9, 0.97))  # of rho, kappa and phi
@@ -98,7 +97,7 @@ def common_rho(groups: list[Group]) -> float:
 
     Raises DesignError as `ar1.fit_many` does, when a group has too few periods or a unit does not vary.
     """
-    prepared = [_pairs(g) for g in groups]
+    prepared = [(ar1.prepare(g.X, g.Y, g.t)[0], len(g.Y), g.X.shape[0] - g.X.shape[1]) for g in groups]
 
     def total(rho: np.ndarray) -> np.ndarray:
         """Twice the negative sum at each rho, shape (r,)."""
@@ -114,27 +113,19 @@ def common_rho(groups: list[Group]) -> float:
     return float(optimize.brentq(score, low, high, xtol=1e-13, rtol=1e-14))
 
 
-def _pairs(group: Group) -> tuple[Pairs, int, int]:
-    """Cross-products of the residuals of least squares, the number of series and the degrees of freedom."""
-    n, k = group.X.shape
-    if n <= k + 1:
-        raise DesignError(f"{k} terms and only {n} periods", fix="use fewer terms or more periods")
-    basis, _ = np.linalg.qr(group.X)
-    residual = group.Y - (group.Y @ basis) @ basis.T
-    size = np.linalg.norm(residual, axis=1)
-    if (size <= ROUNDING * np.linalg.norm(group.Y, axis=1)).any():
-        raise DesignError("a series does not vary around its fitted course", fix="check the outcome")
-    return Pairs.of(basis, residual / size[:, None], group.t), len(group.Y), n - k
+def _maker(group: Group, rho: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """L, an orthonormal basis of L X with its triangle, and L M, from a series to its innovations."""
+    L = whiten(np.eye(len(group.t))[None], np.array([rho]), group.t)[0]
+    basis, triangle = np.linalg.qr(L @ group.X)
+    return L, basis, triangle, L - basis @ (basis.T @ L)
 
 
 def solve(group: Group, rho: float) -> Solved:
     """Generalised least squares for every unit of a group, at a given rho."""
     n, k = group.X.shape
-    L = whiten(np.eye(n)[None], np.array([rho]), group.t)[0]
-    basis, triangle = np.linalg.qr(L @ group.X)
+    L, basis, triangle, maker = _maker(group, rho)
     back = np.linalg.inv(triangle)
     hat = back @ (basis.T @ L)
-    maker = L - basis @ (basis.T @ L)
     w = group.Y @ maker.T
     sigma = np.sqrt((w * w).sum(1) / (n - k))
     return Solved(group.Y @ hat.T, hat, back @ back.T, maker, w / sigma[:, None], sigma)
@@ -172,9 +163,7 @@ class _Likelihood:
             return self.kept[rho]
         A, q, quadratic, logs = np.zeros((self.m, self.m)), np.zeros(self.m), 0.0, 0.0
         for group, Y in self.scaled:
-            L = whiten(np.eye(len(group.t))[None], np.array([rho]), group.t)[0]
-            basis, triangle = np.linalg.qr(L @ group.X)
-            maker = L - basis @ (basis.T @ L)
+            _, _, triangle, maker = _maker(group, rho)
             w = Y @ maker.T
             A[np.ix_(group.t, group.t)] += len(Y) * (maker.T @ maker)
             q[group.t] += w.sum(0) @ maker
