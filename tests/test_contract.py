@@ -197,9 +197,12 @@ def test_an_estimate_survives_being_stored(panel, design):
 
 def test_the_record_is_the_command_lines_contract(panel, design):
     record = json.loads(json.dumps(estimators.fit(design, panel()).record(), allow_nan=False))
-    keys = ["study", "outcome", "design", "estimand", "unit", "level", "terms", "counts"]
-    keys += ["diagnostics", "method", "warnings"]
+    keys = ["study", "outcome", "design", "estimand", "unit", "level", "terms"]
+    keys += [name for name in ("events", "groups", "cells") if name in record]
+    keys += ["counts", "diagnostics", "method", "warnings"]
     assert list(record) == keys
+    for name in ("events", "groups", "cells"):
+        assert all(math.isfinite(row["estimate"]) and row["std_error"] > 0 for row in record.get(name, []))
     for term in record["terms"]:
         assert list(term) == ["term", "estimate", "std_error", "df", "low", "high", "p_value", "unit"]
         assert all(isinstance(v, float) and math.isfinite(v) for k, v in term.items() if k not in ("term", "unit"))

@@ -21,7 +21,7 @@ import pandas as pd
 
 from evalkit import inference, periods
 from evalkit.errors import DesignError
-from evalkit.estimate import EVENTS, Estimate
+from evalkit.estimate import EVENTS, Estimate, framed
 from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._twoway import ASSUMPTION, TwoWay, counts, regress, require_comparison
 from evalkit.panel import Panel
@@ -84,7 +84,7 @@ def _events(panel: Panel, X: pd.DataFrame, result: TwoWay) -> pd.DataFrame:
         error = float(max(result.covariance[i, i], 0.0)) ** 0.5
         row = inference.term(f"effect at {k}", result.beta[i], error, result.df, level, scale=size(panel))
         out.append({**row, "event_time": k, "phase": _phase(panel, k), "units": int(column.sum())})
-    return pd.DataFrame(out)[EVENTS]
+    return framed(out, EVENTS)
 
 
 def _phase(panel: Panel, k: int) -> str:

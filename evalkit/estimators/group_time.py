@@ -28,7 +28,7 @@ import pandas as pd
 
 from evalkit import inference, numbers, periods
 from evalkit.errors import DesignError
-from evalkit.estimate import EVENTS, Estimate
+from evalkit.estimate import EVENTS, Estimate, framed
 from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._group_time import Cells, Design, aggregate, group_time, of_sizes
 from evalkit.panel import Panel
@@ -154,7 +154,7 @@ def _events(panel: Panel, effects: Effects, post: np.ndarray) -> tuple[pd.DataFr
         phase = "pre" if k < 0 else "post" if post[keep].any() else "transition"
         rows.append({**row, "event_time": int(k), "phase": phase, "units": int(cells.joined[keep].sum())})
         influences.append(influence)
-    return pd.DataFrame(rows)[EVENTS], np.stack(influences, axis=1)
+    return framed(rows, EVENTS), np.stack(influences, axis=1)
 
 
 def _terms(

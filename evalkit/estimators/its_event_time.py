@@ -37,7 +37,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit import inference, numbers, periods
-from evalkit.estimate import EVENTS, Estimate
+from evalkit.estimate import EVENTS, Estimate, framed
 from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._its import engines
 from evalkit.estimators._its.aligned import Aligned, align
@@ -107,7 +107,7 @@ def _events(panel: Panel, aligned: Aligned, course: Course) -> tuple[pd.DataFram
         rows.append({**row, "event_time": e, "phase": "post", "units": int(series.units[at[i]])})
     model = gradients[shown] @ course.fit.covariance @ gradients[shown].T
     widen = errors / np.sqrt(np.diag(model))
-    return pd.DataFrame(rows)[EVENTS], model * np.outer(widen, widen)
+    return framed(rows, EVENTS), model * np.outer(widen, widen)
 
 
 def _method(panel: Panel, aligned: Aligned, how: str) -> str:

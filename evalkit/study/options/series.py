@@ -1,7 +1,4 @@
-"""What a protocol may choose about each design, under `model:`.
-
-Defaults are fixed here, before any data are seen; a protocol states every departure.
-"""
+"""What a protocol may choose about interrupted time series."""
 
 from __future__ import annotations
 
@@ -203,39 +200,3 @@ class PooledOptions(Strict):
         Literal["shock_robust", "random_effects"],
         Field(description="shock_robust allows for shocks that units share; random_effects does not."),
     ] = "shock_robust"
-
-
-class TwowayOptions(Strict):
-    """Two-way fixed effects (`twoway` and `event_study`)."""
-
-    allow_staggered: Annotated[
-        bool,
-        Field(description="Compute it under staggered starts too, labelled as a comparison, not an effect."),
-    ] = False
-
-
-class GroupTimeOptions(Strict):
-    """Group-time effects (Callaway and Sant'Anna 2021)."""
-
-    method: Annotated[
-        Literal["dr", "or", "ipw"],
-        Field(description="Doubly robust, outcome regression or inverse probability: equal without covariates."),
-    ] = "dr"
-    anticipation: Annotated[
-        int,
-        Field(ge=0, le=12, description="Periods before joining in which behaviour may already have changed."),
-    ] = 0
-    base: Annotated[
-        Literal["varying", "universal"], Field(description="Base period of the effects before joining.")
-    ] = "varying"
-
-
-class ModelOptions(Strict):
-    """Options by design; a design that is not named keeps its defaults."""
-
-    its: ItsOptions = ItsOptions()
-    controlled_its: ControlOptions = ControlOptions()
-    its_pooled: PooledOptions = PooledOptions()
-    twoway: TwowayOptions = TwowayOptions()
-    event_study: TwowayOptions = TwowayOptions()
-    group_time: GroupTimeOptions = GroupTimeOptions()

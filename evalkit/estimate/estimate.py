@@ -1,33 +1,32 @@
-"""What was estimated, how large it is, and how sure we are; and what a check answered."""
+"""What was estimated, how large it is, and how sure we are."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from evalkit import markup, numbers, periods
+from evalkit import markup, numbers
 from evalkit.errors import DesignError
+from evalkit.estimate.frames import (
+    CELLS,
+    EVENTS,
+    FRAMES,
+    GROUPS,
+    PATH,
+    PLACEBOS,
+    SITES,
+    TERMS,
+    WEIGHTS,
+    empty,
+    plain,
+    records,
+    stored,
+)
 
-TERMS = ["term", "estimate", "std_error", "df", "low", "high", "p_value", "unit"]
-PATH = [
-    *("period", "phase", "observed", "fitted", "counterfactual", "low", "high"),
-    *("effect", "effect_low", "effect_high", "innovation"),
-]
-SITES = [
-    *("unit", "cohort", "estimate", "std_error", "df", "low", "high"),
-    *("shrunk", "shrunk_low", "shrunk_high", "rho"),
-]
-EVENTS = ["event_time", "phase", "estimate", "std_error", "df", "low", "high", "p_value", "units"]
-
-Verdict = Literal["reassuring", "inconclusive", "concern", "not applicable"]
-
-
-def _empty(columns: list[str]) -> pd.DataFrame:
-    return pd.DataFrame({c: [] for c in columns})
+AVERAGES = ("events", "groups", "cells")  # frames that the command line prints beside the terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +47,18 @@ class Estimate:
     method          how it was computed and on what the errors are clustered, one sentence
     path            one row a period, columns `PATH`; low and high bound the counterfactual; innovation is
                     what the error model leaves unexplained, standardised
-    events          one row an event time, columns `EVENTS`; empty where the design has none
+    events          one row an event time, columns `EVENTS`; empty where the design has none; band_low and
+                    band_high hold all of them at once with the stated level, missing where not computed
+    cells           one row an effect by cohort and period, columns `CELLS`, for designs that have them;
+                    comparison is how many units it is compared with
+    groups          effects averaged another way, columns `GROUPS`; kind is `cohort`, `calendar` or the name of
+                    a declared grouping of units
     sites           one row a unit, columns `SITES`, for designs that estimate every unit; shrunk is the unit's
                     effect drawn towards the mean of all as its error warrants
+    weights         who stands in for the joined, columns `WEIGHTS`, for synthetic designs; kind is `unit` or
+                    `period`, cohort the wave that it is for
+    placebos        the effect on each comparison unit had it joined, columns `PLACEBOS`; fit is the root mean
+                    squared error before joining
     covariance      of the rows of `events`, shape (len(events), len(events))
     exposure        denominator of all joined units together, per period after joining, over the outcome's
                     scale: a change of x in every one of them is x times this in events per period; None
@@ -73,9 +81,13 @@ class Estimate:
     terms: pd.DataFrame
     counts: dict[str, int]
     method: str
-    path: pd.DataFrame = field(default_factory=lambda: _empty(PATH))
-    events: pd.DataFrame = field(default_factory=lambda: _empty(EVENTS))
-    sites: pd.DataFrame = field(default_factory=lambda: _empty(SITES))
+    path: pd.DataFrame = field(default_factory=lambda: empty(PATH))
+    events: pd.DataFrame = field(default_factory=lambda: empty(EVENTS))
+    cells: pd.DataFrame = field(default_factory=lambda: empty(CELLS))
+    groups: pd.DataFrame = field(default_factory=lambda: empty(GROUPS))
+    sites: pd.DataFrame = field(default_factory=lambda: empty(SITES))
+    weights: pd.DataFrame = field(default_factory=lambda: empty(WEIGHTS))
+    placebos: pd.DataFrame = field(default_factory=lambda: empty(PLACEBOS))
     covariance: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     exposure: float | None = None
     diagnostics: dict[str, float] = field(default_factory=dict)
@@ -85,12 +97,8 @@ class Estimate:
 
     def __post_init__(self) -> None:
         """Refuse frames that break the contract."""
-        for frame, columns in (
-            (self.terms, TERMS),
-            (self.path, PATH),
-            (self.events, EVENTS),
-            (self.sites, SITES),
-        ):
+        for name, columns in {"terms": TERMS, **FRAMES}.items():
+            frame = getattr(self, name)
             if list(frame.columns) != columns:
                 raise DesignError(f"{self.design} returned columns {list(frame.columns)} instead of {columns}")
         if self.terms.empty or self.terms["term"].duplicated().any():
@@ -117,16 +125,16 @@ class Estimate:
             "estimand": self.estimand,
             "unit": self.unit,
             "level": self.level,
-            "terms": [{**row, "unit": row["unit"] or self.unit} for row in _records(self.terms)],
+            "terms": [{**row, "unit": row["unit"] or self.unit} for row in records(self.terms)],
+            **{name: stored(name, getattr(self, name)) for name in AVERAGES if len(getattr(self, name))},
             "counts": dict(self.counts),
-            "diagnostics": {name: _plain(value) for name, value in self.diagnostics.items()},
+            "diagnostics": {name: plain(value) for name, value in self.diagnostics.items()},
             "method": self.method,
             "warnings": list(self.warnings),
         }
 
     def store(self) -> dict[str, Any]:
         """Everything, as plain values that `restore` turns back into the same Estimate."""
-        path = self.path.assign(period=[periods.code(p) for p in self.path["period"]])
         return {
             **self.record(),
             "label": self.label,
@@ -135,9 +143,7 @@ class Estimate:
             "exposure": self.exposure,
             "anticipation": self.anticipation,
             "comparison_only": self.comparison_only,
-            "path": _records(path),
-            "events": _records(self.events),
-            "sites": _records(self.sites.assign(cohort=[periods.code(p) for p in self.sites["cohort"]])),
+            **{name: stored(name, getattr(self, name)) for name in FRAMES},
             "covariance": self.covariance.tolist(),
         }
 
@@ -174,109 +180,3 @@ class Estimate:
             for row, decimals in zip(self.terms.itertuples(), places, strict=True)
         ]
         return header, rows, f"{self.label}: {self.estimand} ({self.title})"
-
-
-def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
-    """The Estimate that `Estimate.store` wrote."""
-    path = pd.DataFrame(stored["path"], columns=PATH)
-    path["period"] = [periods.parse(p, frequency) for p in path["period"]]
-    terms, events = pd.DataFrame(stored["terms"], columns=TERMS), pd.DataFrame(stored["events"], columns=EVENTS)
-    terms["unit"] = terms["unit"].where(terms["unit"].ne(stored["unit"]), "")
-    sites = pd.DataFrame(stored["sites"], columns=SITES)
-    sites["cohort"] = [periods.parse(p, frequency) for p in sites["cohort"]]
-    for frame in (terms, events, sites):
-        frame["df"] = frame["df"].astype(float).fillna(math.inf)
-    simple = (
-        "study",
-        "outcome",
-        "label",
-        "design",
-        "title",
-        "estimand",
-        "assumption",
-        "unit",
-        "level",
-        "counts",
-        "diagnostics",
-        "method",
-    )
-    size = len(events)
-    return Estimate(
-        **{name: stored[name] for name in simple},
-        terms=terms,
-        path=path.astype(dict.fromkeys(PATH[2:], float)),
-        events=events,
-        sites=sites.astype(dict.fromkeys(SITES[2:], float)),
-        covariance=np.array(stored["covariance"], float).reshape(size, size),
-        exposure=stored["exposure"],
-        anticipation=stored["anticipation"],
-        comparison_only=stored["comparison_only"],
-        warnings=tuple(stored["warnings"]),
-    )
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values; infinite degrees of freedom and absent figures become None."""
-    return [{key: _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any cell
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def stack(estimates: list[Estimate]) -> pd.DataFrame:
-    """The terms of several estimates in one frame."""
-    return pd.concat([e.tidy() for e in estimates], ignore_index=True)
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A design that these data cannot carry, and why: a finding in itself, not an error."""
-
-    study: str
-    outcome: str
-    design: str
-    title: str
-    reasons: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        """The reasons as text."""
-        return f"{self.title} was not computed: " + " ".join(self.reasons)
-
-    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
-        html = markup.notice(f"{self.title} was not computed", self.reasons, "refusal")
-        stored = {"refusal": {"outcome": self.outcome, "design": self.design, "reasons": list(self.reasons)}}
-        return {"text/html": html, "text/plain": repr(self)}, {markup.METADATA_KEY: stored}
-
-
-@dataclass(frozen=True, eq=False)
-class Check:
-    """A question put to an estimate.
-
-    question  what was asked
-    verdict   `reassuring`, `inconclusive`, `concern` or `not applicable`
-    reading   the answer in words
-    value     the number that decided, None where not applicable
-    design    the design that it questions; empty when it bears on all of them
-    data      what its figure draws, columns as the check's module says; empty where there is no figure
-    """
-
-    name: str
-    question: str
-    verdict: Verdict
-    reading: str
-    value: float | None = None
-    design: str = ""
-    data: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-    def __repr__(self) -> str:
-        """Question, verdict and reading in one line."""
-        return f"{self.question} {self.verdict.capitalize()}: {self.reading}"
-
-    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
-        kind = "warning" if self.verdict == "concern" else "note"
-        html = markup.notice(f"{self.question} {self.verdict.capitalize()}.", [self.reading], kind)
-        stored = {"check": {"name": self.name, "verdict": self.verdict, "reading": self.reading, "value": self.value}}
-        return {"text/html": html, "text/plain": repr(self)}, {markup.METADATA_KEY: stored}

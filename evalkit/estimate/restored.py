@@ -1,0 +1,51 @@
+"""Estimates read back from where they were stored, and stacked."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evalkit import periods
+from evalkit.estimate.estimate import Estimate
+from evalkit.estimate.frames import FRAMES, TERMS, loaded
+
+
+def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
+    """The Estimate that `Estimate.store` wrote."""
+    terms = pd.DataFrame(stored["terms"], columns=TERMS)
+    terms["unit"] = terms["unit"].where(terms["unit"].ne(stored["unit"]), "")
+    terms["df"] = terms["df"].astype(float).fillna(math.inf)
+    frames = {name: loaded(name, stored.get(name, []), frequency) for name in FRAMES}
+    simple = (
+        "study",
+        "outcome",
+        "label",
+        "design",
+        "title",
+        "estimand",
+        "assumption",
+        "unit",
+        "level",
+        "counts",
+        "diagnostics",
+        "method",
+    )
+    size = len(frames["events"])
+    return Estimate(
+        **{name: stored[name] for name in simple},
+        terms=terms,
+        **frames,
+        covariance=np.array(stored["covariance"], float).reshape(size, size),
+        exposure=stored["exposure"],
+        anticipation=stored["anticipation"],
+        comparison_only=stored["comparison_only"],
+        warnings=tuple(stored["warnings"]),
+    )
+
+
+def stack(estimates: list[Estimate]) -> pd.DataFrame:
+    """The terms of several estimates in one frame."""
+    return pd.concat([e.tidy() for e in estimates], ignore_index=True)

@@ -1,0 +1,50 @@
+"""What a protocol may choose about each design, under `model:`.
+
+Defaults are fixed here, before any data are seen; a protocol states every departure.
+"""
+
+from __future__ import annotations
+
+from evalkit.study.fields import Strict
+from evalkit.study.options.comparison import GroupTimeOptions, TwowayOptions
+from evalkit.study.options.series import (
+    BELONGS,
+    BY_KIND,
+    COUNTED,
+    GAUSSIAN,
+    LINEAR,
+    ControlOptions,
+    Impact,
+    Intervention,
+    ItsOptions,
+    PooledOptions,
+    Season,
+)
+
+__all__ = [
+    "BELONGS",
+    "BY_KIND",
+    "COUNTED",
+    "GAUSSIAN",
+    "LINEAR",
+    "ControlOptions",
+    "GroupTimeOptions",
+    "Impact",
+    "Intervention",
+    "ItsOptions",
+    "ModelOptions",
+    "PooledOptions",
+    "Season",
+    "TwowayOptions",
+]
+
+
+class ModelOptions(Strict):
+    """Options by design; a design that is not named keeps its defaults."""
+
+    its: ItsOptions = ItsOptions()
+    controlled_its: ControlOptions = ControlOptions()
+    its_pooled: PooledOptions = PooledOptions()
+    twoway: TwowayOptions = TwowayOptions()
+    event_study: TwowayOptions = TwowayOptions()
+    group_time: GroupTimeOptions = GroupTimeOptions()
