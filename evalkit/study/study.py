@@ -94,6 +94,13 @@ class Study:
         phase[excluded] = "excluded"
         return phase
 
+    @property
+    def excluded(self) -> np.ndarray:
+        """Which periods of the window a declared exclusion leaves out, booleans, shape (T,)."""
+        nobody = pd.Series(pd.PeriodIndex([pd.NaT] * len(self.window), freq=self.window.freqstr))
+        found: np.ndarray = self.phases(nobody, pd.Series(self.window)) == "excluded"
+        return found
+
     def phase(self, cohort: pd.Period | None, period: pd.Period) -> Phase:
         """The phase of one unit-period, as decided by `phases`."""
         code = period.freqstr

@@ -1,0 +1,163 @@
+"""A panel as arrays, and its units gathered into types that a design cannot tell apart.
+
+Notation of this package: n units, T periods of the window, H cohorts; Y, shape (n, T), outcomes, nought
+where nothing was observed; `g`, shape (n,), the column in which a unit joined, NaN for never.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from evalkit.panel import Panel
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """What every design of this package starts from.
+
+    Y        outcomes, shape (n, T), nought where `seen` is False
+    seen     which unit-periods were observed and not excluded, booleans, shape (n, T)
+    g        column of joining, shape (n,), NaN for never
+    cohorts  the columns in which units joined, ascending, shape (H,)
+    phases   phase of each cohort in each period, shape (H, T), texts
+    weight   weight of each unit-period, shape (n, T), nought where unseen; ones when units weigh equally
+    cluster  codes from nought, shape (n,)
+    units    names, in the order of the rows
+    equal    whether units weigh equally
+    """
+
+    Y: np.ndarray
+    seen: np.ndarray
+    g: np.ndarray
+    cohorts: np.ndarray
+    phases: np.ndarray
+    weight: np.ndarray
+    cluster: np.ndarray
+    units: pd.Index
+    equal: bool
+
+    @cached_property
+    def group(self) -> np.ndarray:
+        """Position of each unit's cohort in `cohorts`, H for never; shape (n,)."""
+        return np.where(np.isnan(self.g), len(self.cohorts), np.searchsorted(self.cohorts, np.nan_to_num(self.g)))
+
+    @cached_property
+    def types(self) -> Types:
+        """Units gathered by cohort, observed periods and weights."""
+        return gather(self.group, self.seen, self.weight)
+
+    def only(self, keep: np.ndarray) -> Layout:
+        """The same without some unit-periods; keep, booleans, shape (n, T)."""
+        seen = self.seen & keep
+        return Layout(
+            np.where(seen, self.Y, 0.0),
+            seen,
+            self.g,
+            self.cohorts,
+            self.phases,
+            np.where(seen, self.weight, 0.0),
+            self.cluster,
+            self.units,
+            self.equal,
+        )
+
+    def of(self, phase: str) -> np.ndarray:
+        """The unit-periods of joined units in a phase, booleans, shape (n, T)."""
+        table = np.vstack([self.phases == phase, np.zeros((1, self.Y.shape[1]), bool)])
+        picked: np.ndarray = table[self.group]
+        return picked
+
+
+@dataclass(frozen=True, eq=False)
+class Types:
+    """Units that joined together, were observed in the same periods and weigh the same are one type.
+
+    A design's weights are the same for all units of a type, so they are computed once a type: a balanced
+    panel has as many types as cohorts, whatever its size.
+
+    of      type of each unit, shape (n,)
+    count   units of each type, shape (U,)
+    group   cohort position of each type, H for never; shape (U,)
+    seen    shape (U, T)
+    weight  shape (U, T)
+    first   a unit of each type, shape (U,)
+    """
+
+    of: np.ndarray
+    count: np.ndarray
+    group: np.ndarray
+    seen: np.ndarray
+    weight: np.ndarray
+    first: np.ndarray
+
+    def means(self, Y: np.ndarray) -> np.ndarray:
+        """Mean of Y over the units of each type; shapes (..., n, T) -> (..., U, T)."""
+        if len(self.count) == len(self.of):
+            found: np.ndarray = Y[..., self.first, :]
+            return found
+        out = np.empty((*Y.shape[:-2], len(self.count), Y.shape[-1]))
+        for u, members in enumerate(self.members):
+            out[..., u, :] = Y[..., members, :].mean(axis=-2)
+        return out
+
+    @cached_property
+    def members(self) -> list[np.ndarray]:
+        """The units of each type."""
+        order = np.argsort(self.of, kind="stable")
+        return np.split(order, np.cumsum(self.count)[:-1])
+
+
+def gather(group: np.ndarray, seen: np.ndarray, weight: np.ndarray, apart: np.ndarray | None = None) -> Types:
+    """Types of units; `apart`, shape (n, q), holds what else tells units apart, such as covariates."""
+    keys = [group[:, None].astype(float), weight]
+    if apart is not None:
+        keys.append(apart)
+    key = np.ascontiguousarray(np.hstack(keys))
+    if len(key) and (key == key[0])[:, 1:].all():  # balanced with equal weights: the cohort tells all
+        _, first, of, count = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
+    else:
+        rows = key.view(np.dtype((np.void, key.dtype.itemsize * key.shape[1]))).ravel()
+        _, first, of, count = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)
+    return Types(of, count, group[first], seen[first], weight[first], first)
+
+
+def layout(panel: Panel) -> Layout:
+    """The panel's arrays. Units weigh equally, or by denominator where the protocol says so."""
+    study, rows, units = panel.study, panel.rows, panel.units
+    window = study.window
+    n, T = len(units), len(window)
+    where = units.index.get_indexer(rows.index.levels[0])[rows.index.codes[0]]
+    column = rows["t"].to_numpy()
+    value = rows["value"].to_numpy(float)
+    Y, seen = np.zeros((n, T)), np.zeros((n, T), bool)
+    present = ~np.isnan(value)
+    seen[where[present], column[present]] = True
+    Y[where[present], column[present]] = value[present]
+    joined = units["cohort"].notna().to_numpy()
+    g = np.full(n, np.nan)
+    g[joined] = study.time(units.loc[joined, "cohort"])
+    cohorts = np.unique(g[joined]).astype(int)
+    first = window[0]
+    dates = pd.PeriodIndex([first + int(c) for c in cohorts], freq=window.freqstr)
+    pairs = [pd.Series(dates.repeat(T)), pd.Series(window.append([window] * (len(cohorts) - 1)))]
+    phases = study.phases(*pairs).reshape(len(cohorts), T) if len(cohorts) else np.empty((0, T), object)
+    seen &= ~study.excluded[None, :]
+    equal = getattr(study.protocol, "weights", "unit") == "unit" or panel.outcome.denominator is None
+    weight = np.zeros((n, T))
+    weight[where, column] = 1.0 if equal else rows["denominator"].to_numpy(float)
+    cluster = np.unique(units["cluster"].to_numpy(), return_inverse=True)[1]
+    return Layout(
+        np.where(seen, Y, 0.0),
+        seen,
+        g,
+        cohorts,
+        phases,
+        np.where(seen, weight, 0.0),
+        cluster,
+        units.index,
+        equal,
+    )

@@ -1,0 +1,120 @@
+"""Quantities that are weighted sums of outcomes, with what each unit contributes to their uncertainty.
+
+Every design here, with its sample, comparison and covariates fixed, is
+
+    theta_k = sum_{i,t} w_k(i, t) Y_it                                   (the estimate)
+    psi_ik  = sum_t v_k(i, t) Y_it - c_k(type of i; type means of Y)     (the contribution of unit i)
+
+and the variance of theta is sum over clusters of (sum of psi in the cluster)^2. w and v are the same for
+all units of a type (`Types`), v equals w unless a design says otherwise, and c, the fitted part that is
+subtracted, is linear in the type means. So many outcome matrices, real, simulated or permuted, go through
+one set of weights as matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from evalkit.estimators._did.layout import Layout, Types
+
+Centre = Callable[[np.ndarray], np.ndarray]
+CHUNK = 4_000_000  # numbers that a step of a batch may hold at once
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """K quantities of one design on one layout.
+
+    types    units that the design cannot tell apart
+    weights  w, per unit of a type, shape (U, T, K)
+    centre   type means of Y, shape (..., U, T), to c, shape (..., U, K)
+    own      v, shape (U, T, K), where it differs from w
+    cluster  codes of the units' clusters, shape (n,)
+    factor   small-sample factor of the variance
+    """
+
+    types: Types
+    weights: np.ndarray
+    centre: Centre
+    cluster: np.ndarray
+    factor: float = 1.0
+    own: np.ndarray | None = None
+
+    @property
+    def K(self) -> int:  # noqa: N802 - as in the equations
+        """How many quantities."""
+        return self.weights.shape[2]
+
+    def pick(self, columns: np.ndarray | list[int]) -> Linear:
+        """Some of the quantities."""
+        own = None if self.own is None else self.own[:, :, columns]
+
+        def centre(means: np.ndarray) -> np.ndarray:
+            return self.centre(means)[..., columns]
+
+        return Linear(self.types, self.weights[:, :, columns], centre, self.cluster, self.factor, own)
+
+    def combine(self, C: np.ndarray) -> Linear:
+        """Linear combinations of the quantities; C shape (K, L)."""
+        own = None if self.own is None else self.own @ C
+
+        def centre(means: np.ndarray) -> np.ndarray:
+            return self.centre(means) @ C
+
+        return Linear(self.types, self.weights @ C, centre, self.cluster, self.factor, own)
+
+    def estimate(self, Y: np.ndarray) -> np.ndarray:
+        """theta; shapes (..., n, T) -> (..., K)."""
+        return self.of_means(self.types.means(Y))
+
+    def of_means(self, means: np.ndarray) -> np.ndarray:
+        """theta from type means; shapes (..., U, T) -> (..., K)."""
+        weights = (self.types.count[:, None, None] * self.weights).reshape(-1, self.K)
+        out: np.ndarray = means.reshape(*means.shape[:-2], -1) @ weights
+        return out
+
+    def contributions(self, Y: np.ndarray) -> np.ndarray:
+        """psi; shapes (..., n, T) -> (..., n, K)."""
+        v = self.weights if self.own is None else self.own
+        out = np.empty((*Y.shape[:-1], self.K))
+        if len(self.types.count) == Y.shape[-2]:
+            out[...] = np.matmul(Y[..., None, :], v[self.types.of])[..., 0, :]
+        else:
+            for u, members in enumerate(self.types.members):
+                out[..., members, :] = Y[..., members, :] @ v[u]
+        out -= self.centre(self.types.means(Y))[..., self.types.of, :]
+        return out
+
+    def by_cluster(self, Y: np.ndarray) -> np.ndarray:
+        """Contributions added up within clusters, times the root of the factor; shape (..., G, K)."""
+        psi = self.contributions(Y)
+        if len(np.unique(self.cluster)) < psi.shape[-2]:
+            psi = np.moveaxis(add_up(np.moveaxis(psi, -2, 0), self.cluster), 0, -2)
+        return np.sqrt(self.factor) * psi
+
+    def spread(self) -> np.ndarray:
+        """w of every unit, shape (n, T, K)."""
+        return self.weights[self.types.of]
+
+    def batches(self, layout: Layout, count: int) -> Iterator[slice]:
+        """Slices of `count` outcome matrices that fit in memory at once."""
+        step = max(1, CHUNK // max(layout.Y.size, 1))
+        return (slice(i, min(i + step, count)) for i in range(0, count, step))
+
+
+def add_up(values: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """Sums within clusters along the first axis; shapes (n, ...), (n,) -> (G, ...)."""
+    order = np.argsort(cluster, kind="stable")
+    starts = np.flatnonzero(np.diff(cluster[order], prepend=-1))
+    out: np.ndarray = np.add.reduceat(values[order], starts, axis=0)
+    return out
+
+
+def covariance(contributions: np.ndarray) -> np.ndarray:
+    """sum over clusters of psi psi'; shapes (G, K) -> (K, K)."""
+    return contributions.T @ contributions
+
+

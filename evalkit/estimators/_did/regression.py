@@ -1,0 +1,108 @@
+"""Least squares with unit and period effects, its regressors the same for all units of a cohort.
+
+    y_it = alpha_i + z_i' lambda_t + X(h_i, t)' beta + e_it
+
+A contrast c'beta is a weighted sum of outcomes: its weights are the residual of X G^-1 c on the unit and
+period effects (Frisch, Waugh and Lovell), G the cross-products of X after sweeping those out. Unit i
+contributes sum_t weight_it (y_it - z_i' lambda_t - X' beta); unit effects drop out. The small-sample
+factor is G/(G-1) (n-1)/(n-K), K counting X and the period effects: unit effects are nested in clusters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evalkit import inference
+from evalkit.errors import DesignError
+from evalkit.estimators._did.absorb import Periods, Sample, period_effects
+from evalkit.estimators._did.layout import Layout, Types
+from evalkit.estimators._did.linear import Linear
+from evalkit.inference import RANK
+
+
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """A regression whose outcome is not chosen yet.
+
+    types    units gathered
+    periods  period effects of the sample
+    X        regressors by cohort and period, shape (H + 1, T, P)
+    cross    what sweeping the period effects out of X takes, shape (q T, P)
+    inverse  G^-1, shape (P, P)
+    rows     unit-periods in the sample
+    """
+
+    types: Types
+    periods: Periods
+    X: np.ndarray
+    cross: np.ndarray
+    inverse: np.ndarray
+    rows: int
+
+    @property
+    def K(self) -> int:  # noqa: N802 - as in the equations
+        """Coefficients that the small-sample factor counts."""
+        return self.X.shape[2] + self.periods.rank + 1
+
+    def residual_of(self, C: np.ndarray) -> np.ndarray:
+        """Weights of outcomes in c'beta, per unit of a type; shapes (P, L) -> (U, T, L)."""
+        turned = self.inverse @ C
+        fitted = self.X[self.types.group] @ turned
+        taken = (self.cross @ turned).reshape(self.periods.sample.z.shape[1], self.X.shape[1], -1)
+        fitted -= np.einsum("uq,qtl->utl", self.periods.sample.z, taken, optimize=True)
+        return self.periods.sample.sweep(fitted)
+
+    def beta(self, means: np.ndarray) -> np.ndarray:
+        """Coefficients from type means; shapes (..., U, T) -> (..., P)."""
+        swept = self.periods.sample.sweep(means)
+        right = np.einsum("...ut,utp->...p", swept * self.types.count[:, None], self.X[self.types.group], optimize=True)
+        right -= self.periods.right(swept) @ self.cross
+        out: np.ndarray = right @ self.inverse
+        return out
+
+    def fitted(self, means: np.ndarray) -> np.ndarray:
+        """z' lambda + X' beta; shapes (..., U, T) -> (..., U, T)."""
+        of_x = np.einsum("utp,...p->...ut", self.X[self.types.group], self.beta(means), optimize=True)
+        return of_x + self.periods.fitted(self.periods.effects(means - of_x))
+
+    def linear(self, layout: Layout, C: np.ndarray) -> Linear:
+        """Contrasts of the coefficients with cluster-robust contributions; C shape (P, L)."""
+        W = self.residual_of(C)
+        G = len(np.unique(layout.cluster[layout.seen.any(axis=1)]))
+
+        def centre(means: np.ndarray) -> np.ndarray:
+            return np.einsum("utk,...ut->...uk", W, self.fitted(means), optimize=True)
+
+        return Linear(self.types, W, centre, layout.cluster, inference.cluster_factor(G, self.rows, self.K))
+
+
+def regress(layout: Layout, X: np.ndarray, z: np.ndarray | None = None, types: Types | None = None) -> Regression:
+    """A regression on a layout's observed unit-periods.
+
+    X  shape (H + 1, T, P); the last row is for units that never joined
+    z  shape (U, q) of what the period effects are effects of; a one by default
+
+    Raises DesignError when a column cannot be told from the effects and the other columns.
+    """
+    types = types or layout.types
+    ones = np.ones((len(types.count), 1))
+    sample = Sample(types.count, types.weight, ones if z is None else z)
+    periods = period_effects(sample)
+    Xu = X[types.group]
+    swept = sample.sweep(Xu)
+    right = np.einsum("uq,utp->qtp", sample.count[:, None] * sample.z, swept, optimize=True)
+    right = right.reshape(-1, X.shape[2])
+    cross = periods.inverse @ right
+    gram = np.einsum("utp,utr->pr", Xu, swept * types.count[:, None, None], optimize=True) - right.T @ cross
+    size = np.einsum("utp,utp->p", Xu, swept * types.count[:, None, None], optimize=True)
+    scale = np.sqrt(np.where(size > 0, size, 1.0))
+    values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+    if not len(values) or values.min() <= RANK * max(1.0, values.max()):
+        raise DesignError(
+            "an effect cannot be told from the unit and period effects",
+            fix="nobody is left to compare with in some period: add comparison units or use a shorter window",
+        )
+    inverse = (vectors / values) @ vectors.T / np.outer(scale, scale)
+    return Regression(types, periods, X, cross, inverse, int(layout.seen.sum()))
