@@ -311,18 +311,30 @@ def test_two_way_effects_are_refused_under_staggered_starts_unless_asked_for(pan
     assert any("is not an estimate of the effect" in w for w in asked.warnings)
 
 
-def test_a_wave_of_one_unit_is_flagged_and_waves_of_one_alone_are_refused(panel):
+def test_a_wave_of_one_unit_borrows_the_variation_of_the_comparison(panel):
     found = estimators.fit("group_time", panel(*staggered(sizes=(1, 5))))
     assert any("1 of 2 waves are a single unit" in w for w in found.warnings)
-    with pytest.raises(DesignError, match="single unit"):
-        estimators.fit("group_time", panel(*staggered(sizes=(1, 1, 1))))
+    alone = found.cells[found.cells["cohort"].eq(PERIODS[12]) & found.cells["event_time"].ge(0)]
+    paired = found.cells[found.cells["cohort"].eq(PERIODS[16]) & found.cells["event_time"].ge(0)]
+    assert alone["std_error"].median() > 1.5 * paired["std_error"].median()  # one unit against five
+
+
+def test_what_is_borrowed_is_the_spread_of_the_same_change_over_the_comparison(panel):
+    built = panel(*staggered(sizes=(1, 5)), comparison="never_joined")
+    found = estimators.fit("group_time", built)
+    cell = found.cells[found.cells["cohort"].eq(PERIODS[12]) & found.cells["period"].eq(PERIODS[14])].iloc[0]
+    wide = built.wide()
+    change = (wide[PERIODS[14]] - wide[PERIODS[11]]).loc[built.never].to_numpy()
+    own, mean = change.var(), change.var() / len(change)  # of one unit, and of the comparison's mean
+    adjusted = own * len(change) / (len(change) - 1)
+    assert cell["std_error"] == pytest.approx(math.sqrt(adjusted + mean), rel=1e-9)
 
 
 def test_when_everyone_joins_effects_are_estimated_until_the_last_wave(panel):
     built = panel(*staggered(sizes=(4, 4, 4), never=0), comparison="not_yet_joined")
     found = estimators.fit("group_time", built)
     assert found.events["event_time"].max() == 7
-    assert any("nobody was left to compare with" in w for w in found.warnings)
+    assert any("nobody left to compare with" in w for w in found.warnings)
 
 
 # -- each against an independent computation -------------------------------------------

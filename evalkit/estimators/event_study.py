@@ -3,9 +3,12 @@
     y_it = alpha_i + lambda_t + sum_{k != -1} delta_k 1{i joined and t - g = k} + e_it
 
 g is the period in which the units joined, k the periods since. The reference is the last analysed
-period before joining (k = -1 unless that is excluded), where delta is zero by definition.
-delta_k before joining should be near zero; after joining it is the effect k periods on, in the
+period before joining (k = -1 unless that is excluded), less any declared anticipation, where delta is zero
+by definition. delta_k before joining should be near zero; after joining it is the effect k periods on, in the
 outcome's unit. Staggered starts are refused unless the protocol asks for the comparison.
+
+Covariates, standard errors and inference as in `twoway`; the events' own intervals are analytic, and a band
+holds all of them at once.
 
 Assumes parallel trends between joined and comparison units.
 
@@ -23,7 +26,10 @@ from evalkit import inference, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate, framed
 from evalkit.estimators._common import exposure, identity, size
-from evalkit.estimators._twoway import ASSUMPTION, TwoWay, counts, regress, require_comparison
+from evalkit.estimators._did.common_start import ASSUMPTION, fit_regression, reduced, require_common_start
+from evalkit.estimators._did.layout import Layout, layout
+from evalkit.estimators._did.saturated import residuals
+from evalkit.estimators._did.terms import Judged, judge
 from evalkit.panel import Panel
 
 TITLE = "Event study, two-way fixed effects"
@@ -31,34 +37,52 @@ TITLE = "Event study, two-way fixed effects"
 
 def fit(panel: Panel) -> Estimate:
     """Effects by time since joining. Raises DesignError when not identified."""
-    options = panel.study.protocol.model.event_study
-    warnings = require_comparison(panel, "event_study", allow_staggered=options.allow_staggered)
-    rows = panel.rows[panel.rows["phase"].ne("excluded")]
-    since = _since(panel, rows)
-    before = since[since < 0]
-    if before.size == 0:
-        raise DesignError("no analysed period before joining", panel.study.slug, "widen `window`")
-    reference = before.max()
-    times = np.unique(since[~np.isnan(since)])
-    times = times[times != reference]
-    X = pd.DataFrame({int(k): (since == k).astype(float) for k in times}, index=rows.index)
-    result = regress(panel, rows, X)
-    events = _events(panel, X, result)
-    terms, more = _terms(panel, rows, events, result, _name(warnings))
+    study, options = panel.study, panel.study.protocol.model.event_study
+    warnings = require_common_start(panel, "event_study", options)
+    arrays = layout(panel)
+    since, times, reference = _times(panel, arrays, options.anticipation)
+    X = np.concatenate([since[:, :, None] == times, np.zeros((1, since.shape[1], len(times)), bool)]).astype(float)
+    found, adjusted = fit_regression(panel, arrays, X, options)
+    identity_ = np.eye(len(times))
+    single = judge(
+        panel,
+        arrays,
+        found.linear(arrays, identity_),
+        "bias_reduced" if options.inference == "bias_reduced" else "analytic",
+        E=lambda: residuals(found, arrays),
+        reduced=lambda: reduced(found, arrays, identity_),
+    )
+    analysed = np.unique(since[(arrays.phases == "post") & arrays.seen.any(axis=0)])
+    names, C, more = _averages(panel, times, analysed, _name(warnings))
+    judged = judge(
+        panel,
+        arrays,
+        found.linear(arrays, C),
+        options.inference,
+        E=lambda: residuals(found, arrays),
+        reduced=lambda: reduced(found, arrays, C),
+    )
+    scale = size(panel)
+    psi = single.psi
     return Estimate(
         **identity(panel, "event_study", TITLE),  # type: ignore[arg-type]
         estimand=f"{_name(warnings)}, mean over the analysed periods since joining",
         assumption=ASSUMPTION,
-        terms=pd.DataFrame(terms),
-        counts=counts(panel, rows, result),
+        terms=pd.DataFrame([judged.row(name, k, study.protocol.level, scale) for k, name in enumerate(names)]),
+        counts={
+            "joined units": len(panel.joined),
+            "comparison units": len(panel.never),
+            "unit-periods": found.rows,
+            "clusters": judged.clusters,
+        },
         method=(
-            f"Two-way fixed effects with one term for each {panel.study.frequency} since joining, reference "
-            f"{int(reference)}, standard errors clustered on {result.clusters} clusters, Student t on "
-            f"{result.df} degrees of freedom."
+            f"Two-way fixed effects with one term for each {study.frequency} since joining, reference "
+            f"{reference}{adjusted}, standard errors clustered on {judged.clusters} clusters, {judged.how}"
         ),
-        events=events,
-        covariance=result.covariance,
+        events=_events(panel, arrays, times, since, single),
+        covariance=psi.T @ psi,
         exposure=exposure(panel),
+        anticipation=options.anticipation,
         comparison_only=bool(warnings),
         warnings=(*warnings, *more),
     )
@@ -69,48 +93,50 @@ def _name(warnings: list[str]) -> str:
     return "mean two-way coefficient, not an effect" if warnings else "average effect on the joined (ATT)"
 
 
-def _since(panel: Panel, rows: pd.DataFrame) -> np.ndarray:
-    """Periods since joining of each row, NaN in units that never joined."""
-    joined = rows["cohort"].notna().to_numpy()
-    since = np.full(len(rows), np.nan)
-    since[joined] = rows["t"].to_numpy()[joined] - panel.study.time(rows.loc[joined, "cohort"])
-    return since
+def _times(panel: Panel, arrays: Layout, anticipation: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Periods since joining by cohort, shape (H, T); those with a term; and the reference."""
+    T = arrays.Y.shape[1]
+    since = np.arange(T)[None, :] - arrays.cohorts[:, None]
+    seen = np.array([arrays.seen[arrays.group == h].any(axis=0) for h in range(len(arrays.cohorts))])
+    times = np.unique(since[seen])
+    before = times[times < -anticipation]
+    if before.size == 0:
+        raise DesignError("no analysed period before joining", panel.study.slug, "widen `window`")
+    reference = int(before.max())
+    return since, times[times != reference], reference
 
 
-def _events(panel: Panel, X: pd.DataFrame, result: TwoWay) -> pd.DataFrame:
-    level = panel.study.protocol.level
-    out = []
-    for i, (k, column) in enumerate(X.items()):
-        error = float(max(result.covariance[i, i], 0.0)) ** 0.5
-        row = inference.term(f"effect at {k}", result.beta[i], error, result.df, level, scale=size(panel))
-        out.append({**row, "event_time": k, "phase": _phase(panel, k), "units": int(column.sum())})
-    return framed(out, EVENTS)
-
-
-def _phase(panel: Panel, k: int) -> str:
-    """The phase of the joined units k periods after joining; they joined together or are shown alike."""
-    first = panel.cohorts[0]
-    return panel.study.phase(first, first + k)
-
-
-def _terms(
-    panel: Panel, rows: pd.DataFrame, events: pd.DataFrame, result: TwoWay, name: str
-) -> tuple[list[dict[str, Any]], list[str]]:
-    study, level, scale = panel.study, panel.study.protocol.level, size(panel)
-    times = events["event_time"].to_numpy()
-    analysed = np.unique(_since(panel, rows)[rows["phase"].eq("post").to_numpy()])
+def _averages(
+    panel: Panel, times: np.ndarray, analysed: np.ndarray, name: str
+) -> tuple[list[str], np.ndarray, list[str]]:
+    """Names and contrasts of the reported averages, shape (P, L), and what is not given."""
+    study = panel.study
     after = np.isin(times, analysed)
     if not after.any():
         raise DesignError("no analysed period after joining", study.slug, "shorten `transition` or widen `window`")
-    mean, error = inference.contrast(result.beta, result.covariance, after / after.sum())
-    terms = [inference.term(name, mean, error, result.df, level, scale=scale)]
-    warnings = []
-    for horizon in study.protocol.horizons:
-        horizon_name = f"effect {horizon} {periods.noun(study.frequency, horizon)} after joining"
+    names, columns, warnings = [name], [after / after.sum()], []
+    for horizon in dict.fromkeys(study.protocol.horizons):
+        said = f"effect {horizon} {periods.noun(study.frequency, horizon)} after joining"
         here = after & (times == horizon)
         if here.any():
-            mean, error = inference.contrast(result.beta, result.covariance, here.astype(float))
-            terms.append(inference.term(horizon_name, mean, error, result.df, level, scale=scale))
+            names.append(said)
+            columns.append(here.astype(float))
         else:
-            warnings.append(f"The {horizon_name} is not in an analysed period and is not given.")
-    return terms, warnings
+            warnings.append(f"The {said} is not in an analysed period and is not given.")
+    return names, np.column_stack(columns), warnings
+
+
+def _events(panel: Panel, arrays: Layout, times: np.ndarray, since: np.ndarray, single: Judged) -> pd.DataFrame:
+    level, scale, out = panel.study.protocol.level, size(panel), []
+    reach = inference.critical_value(single.psi, level, float(single.df.min()))
+    count = np.array([arrays.seen[arrays.group == h].sum(axis=0) for h in range(len(arrays.cohorts))])
+    for i, k in enumerate(times):
+        row: dict[str, Any] = single.row(f"effect at {k}", i, level, scale)
+        here = since == k
+        phase = str(arrays.phases[here & (count > 0)][0])
+        band = {
+            "band_low": row["estimate"] - reach * row["std_error"],
+            "band_high": row["estimate"] + reach * row["std_error"],
+        }
+        out.append({**row, **band, "event_time": int(k), "phase": phase, "units": int(count[here].sum())})
+    return framed(out, EVENTS)

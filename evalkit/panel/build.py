@@ -9,7 +9,14 @@ from evalkit import numbers, periods
 from evalkit.errors import DataError, Fault
 from evalkit.panel import suspicions
 from evalkit.panel.contract import breaches, by_unit
-from evalkit.panel.members import Ledger, comparison_left, covariates_exist, membership, some
+from evalkit.panel.members import (
+    Ledger,
+    comparison_left,
+    covariates_exist,
+    membership,
+    some,
+    with_covariates,
+)
 from evalkit.panel.panel import ROWS, Panel
 from evalkit.panel.roster import read_roster
 from evalkit.panel.zeros import implausible
@@ -213,11 +220,13 @@ def _assemble(
     rows["t"] = study.time(rows["period"])
     names = tidy.rows.drop_duplicates("unit", keep="last").set_index("unit")
     units = roster.assign(name=names["unit_name"].reindex(roster.index) if "unit_name" in names else "")
+    units, varying = with_covariates(study, units, tidy.rows)
     first = ["cohort", "name", "segment", "region", "cluster"]
     units = units[[*first, *(c for c in units.columns if c not in first)]].fillna(
         {"name": "", "segment": "", "region": ""}
     )
-    return Panel(study, outcome, rows.set_index(["unit", "period"])[ROWS].sort_index(), units, missing, tidy.files)
+    indexed = rows.set_index(["unit", "period"])[ROWS].sort_index()
+    return Panel(study, outcome, indexed, units, missing, varying, tidy.files)
 
 
 def _which(rows: pd.DataFrame, most: int = 3) -> str:

@@ -92,6 +92,24 @@ def covariates_exist(study: Study, roster: pd.DataFrame, rows: pd.DataFrame, led
             ledger.faults.append(Fault(what, study.path.name, "correct or remove it"))
 
 
+def with_covariates(study: Study, units: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The units with the covariates that only the source has, and those that change over time within units.
+
+    Only a covariate that stays as it is in every unit can describe the unit: its value is added. Of the
+    others the column is missing.
+    """
+    varying = []
+    for covariate in study.protocol.covariates:
+        if covariate in units.columns or covariate not in rows.columns:
+            continue
+        by_unit = rows.dropna(subset=[covariate]).groupby("unit", observed=True)[covariate]
+        if by_unit.nunique().gt(1).any():
+            varying.append(covariate)
+        constant = by_unit.first().where(covariate not in varying)
+        units = units.assign(**{covariate: constant.reindex(units.index)})
+    return units, tuple(varying)
+
+
 def comparison_left(study: Study, roster: pd.DataFrame, ledger: Ledger) -> None:
     """Somebody joined, and somebody is left to compare with where the protocol wants a comparison."""
     comparison = study.protocol.comparison

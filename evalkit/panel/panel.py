@@ -26,6 +26,7 @@ class Panel:
               the kind has none), cohort (Period, missing for never joined), phase, t (int)
     units     index unit; columns `UNITS`, then covariates; one row a unit in `rows`
     missing   columns unit, period, why: unit-periods without a value, and the reason
+    varying   covariates that change over time within units; their column in `units` is missing
     files     the files that were read
     warnings  what is only suspicious, one sentence each
     """
@@ -35,6 +36,7 @@ class Panel:
     rows: pd.DataFrame
     units: pd.DataFrame
     missing: pd.DataFrame
+    varying: tuple[str, ...] = ()
     files: tuple[SourceFile, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 

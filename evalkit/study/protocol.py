@@ -205,6 +205,13 @@ class Protocol(Strict):
         Field(description="Who stands in for what would have happened; default not_yet_joined."),
     ] = None
     entry: Entry | None = None
+    weights: Annotated[
+        Literal["unit", "denominator"],
+        Field(
+            description="Whether every unit counts alike in a comparison between units, or by its denominator: the "
+            "first asks of the typical unit, the second of the typical patient."
+        ),
+    ] = "unit"
     covariates: Annotated[tuple[Text, ...], Field(description="Columns of the source or the rollout.")] = ()
     cluster: Annotated[
         Text | None, Field(description="`unit`, or the rollout column that standard errors are clustered on.")

@@ -5,8 +5,8 @@ effects) or the unit-periods behind it (imputation and regression). With sizes s
 
     all together        sum_{c post} s_c effect_c / sum_{c post} s_c
     by event time       the same over the cells at one distance from joining
-    by cohort           the plain mean over a cohort's analysed periods after joining, waves by size
-    by calendar period  the same as by event time, over the cells of one calendar period
+    by cohort           the same over a cohort's analysed periods after joining
+    by calendar period  the same over the cells of one calendar period after joining
 
 and of the last three the plain mean over event times after joining, the mean over cohorts weighted by
 their size, and the plain mean over calendar periods (Callaway and Sant'Anna 2021, J Econometrics 225:200,
@@ -105,10 +105,6 @@ class _Builder:
         of[self.cells.cohort[kept], kept] += 1.0 / total
         return share, of - own[:, None] / total * share[None, :]
 
-    def plain(self, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Equal weights, which do not depend on the sizes."""
-        return keep / keep.sum(), np.zeros((self.cohorts, len(keep)))
-
     def add(self, kind: str, label: int | str, column: tuple[np.ndarray, np.ndarray]) -> None:
         self.names.append((kind, label))
         self.columns.append(column[0])
@@ -136,7 +132,7 @@ def averages(cells: Cells, cohorts: int, horizons: tuple[int, ...], choice: Choi
     for k in times:
         build.add("event", k, build.by_size(chosen & (cells.since == k)))
     for h in np.unique(cells.cohort[post]):
-        build.add("cohort", int(h), build.plain(post & (cells.cohort == h)))
+        build.add("cohort", int(h), build.by_size(post & (cells.cohort == h)))
     for t in np.unique(cells.period[post]):
         build.add("calendar", int(t), build.by_size(post & (cells.period == t)))
     after = sorted(set(times) & {int(k) for k in np.unique(cells.since[post])})
@@ -179,7 +175,7 @@ def _over_cohorts(build: _Builder, post: np.ndarray) -> tuple[np.ndarray, np.nda
     own = np.zeros((len(present), len(post)))
     for j, h in enumerate(present):
         keep = post & (cells.cohort == h)
-        own[j] = keep / keep.sum()
+        own[j] = np.where(keep, cells.size, 0.0) / cells.size[keep].sum()
     share = size @ own / total
     slope = np.zeros((build.cohorts, len(post)))
     slope[present] = own / total - share[None, :] / total

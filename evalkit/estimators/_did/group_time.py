@@ -22,6 +22,8 @@ from evalkit.estimators._did.averages import Averages, Cells
 from evalkit.estimators._did.layout import Layout, Types
 from evalkit.estimators._did.linear import Linear
 
+Found = tuple[int, int, int, np.ndarray, np.ndarray]  # cohort, period, base, and the types on either side
+
 
 @dataclass(frozen=True)
 class Design:
@@ -37,6 +39,9 @@ class Design:
     anticipation: int = 0
     universal: bool = False
     seen: Literal["pairs", "each"] = "pairs"
+
+
+SIGNS = (1.0, -1.0, -1.0, 1.0)  # of the four means, in the order of `Roles`
 
 
 class Roles(NamedTuple):
@@ -78,18 +83,14 @@ class GroupTime:
 
     def effects(self, means: np.ndarray) -> np.ndarray:
         """ATT(g, t) from type means; shapes (..., U, T) -> (..., m)."""
-        found: np.ndarray = sum(sign * mean for sign, mean in self._sides(means))  # type: ignore[assignment]
-        return found
+        now, base, other_now, other_base = self._sides(means)
+        return now - base - (other_now - other_base)
 
-    def _sides(self, means: np.ndarray) -> list[tuple[float, np.ndarray]]:
+    def _sides(self, means: np.ndarray) -> list[np.ndarray]:
+        """The four means of each cell in the order of `Roles`; shapes (..., U, T) -> (..., m) each."""
         now, base = means[..., self.cells.period], means[..., self.base]
-        r = self.roles
-        return [
-            (1.0, np.einsum("mu,...um->...m", r.joined_now, now)),
-            (-1.0, np.einsum("mu,...um->...m", r.joined_base, base)),
-            (-1.0, np.einsum("mu,...um->...m", r.other_now, now)),
-            (1.0, np.einsum("mu,...um->...m", r.other_base, base)),
-        ]
+        at = (now, base, now, base)
+        return [np.einsum("mu,...um->...m", role, y, optimize=True) for role, y in zip(self.roles, at, strict=True)]
 
     def linear(self, layout: Layout, averages: Averages) -> Linear:
         """The averages as weighted sums of outcomes."""
@@ -110,13 +111,14 @@ class GroupTime:
 
         def centre(means: np.ndarray) -> np.ndarray:
             sides = self._sides(means)
-            out = sum(
-                np.einsum("mu,...m,mk->...uk", role, sign * mean, A, optimize=True)
-                for role, (sign, mean) in zip(scaled, sides, strict=True)
-            )
-            effect = sum(sign * mean for sign, mean in sides)
+            parts = [
+                sign * np.einsum("mu,...m,mk->...uk", role, mean, A, optimize=True)
+                for sign, role, mean in zip(SIGNS, scaled, sides, strict=True)
+            ]
+            effect = sides[0] - sides[1] - sides[2] + sides[3]
             of_sizes = np.einsum("hmk,...m->...hk", slope, effect, optimize=True)
-            return out - size[:, None] * of_sizes[..., types.group, :]
+            out: np.ndarray = np.sum(parts, axis=0) - size[:, None] * of_sizes[..., types.group, :]
+            return out
 
         return Linear(types, W, centre, layout.cluster)
 
@@ -129,22 +131,23 @@ def _unit_size(layout: Layout, types: Types) -> np.ndarray:
 def effects_by_cell(layout: Layout, design: Design) -> GroupTime:
     """Every identified effect. Units that joined before any usable period are left out and named.
 
+    So are the effects before joining of a wave without any after it: they say nothing of those averaged.
     A cell whose comparison is a single cluster is left out: within one cluster deviations from the mean add
     up to zero, so its variance would count as nought.
     """
     types = layout.types
     usable = np.flatnonzero(layout.seen.any(axis=0))
     start = np.append(layout.cohorts, np.inf)[types.group]
-    found: list[tuple[int, int, int, np.ndarray, np.ndarray]] = []
+    found: list[Found] = []
     skipped: list[tuple[int, int]] = []
     gone = []
     clusters = _Clusters(layout)
-    for h, g in enumerate(layout.cohorts):
+    for h, g in enumerate(layout.cohorts.tolist()):
         fixed = _last(usable, g - 1 - design.anticipation)
         if fixed is None:
             gone.append(h)
             continue
-        for t in usable:
+        for t in usable.tolist():
             base = fixed if design.universal or t >= g - design.anticipation else _last(usable, t - 1)
             if base is None or base == t:
                 continue
@@ -155,9 +158,11 @@ def effects_by_cell(layout: Layout, design: Design) -> GroupTime:
                 others |= both & (start > max(t, base) + design.anticipation) & (types.group != h)
             there = [types.seen[:, at] & side for side in (joined, others) for at in (t, base)]
             if not all(side.any() for side in there) or clusters.fewest(there[2:]) <= 1:
-                skipped.append((h, int(t)))
+                skipped.append((h, t))
                 continue
-            found.append((h, int(t), base, joined, others))
+            found.append((h, t, base, joined, others))
+    carrying = {h for h, t, *_ in found if t >= layout.cohorts[h]}
+    found = [f for f in found if f[0] in carrying]
     return _assembled(layout, found, np.isin(layout.group, gone), skipped)
 
 
@@ -188,15 +193,15 @@ class _Clusters:
 
 def _assembled(
     layout: Layout,
-    found: list[tuple[int, int, int, np.ndarray, np.ndarray]],
+    found: list[Found],
     dropped: np.ndarray,
     skipped: list[tuple[int, int]],
 ) -> GroupTime:
     types, clusters = layout.types, _Clusters(layout)
     U = len(types.count)
-    cohort, period, base = (np.array([f[k] for f in found], int) for k in range(3))
-    joined = np.array([f[3] for f in found]).reshape(-1, U)
-    others = np.array([f[4] for f in found]).reshape(-1, U)
+    cohort, period, base = np.array([f[:3] for f in found], int).reshape(-1, 3).T
+    joined = np.array([f[3] for f in found], bool).reshape(-1, U)
+    others = np.array([f[4] for f in found], bool).reshape(-1, U)
     weight = types.count * _unit_size(layout, types)
     now, then = types.seen[:, period].T, types.seen[:, base].T
     roles = Roles(

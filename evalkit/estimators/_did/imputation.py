@@ -24,6 +24,7 @@ from evalkit.estimators._did.absorb import Periods
 from evalkit.estimators._did.layout import Layout, Types
 from evalkit.estimators._did.linear import Linear
 
+OUTSIDE = 1e-8  # a direction this far outside what the sample fixes is not fixed by it
 LONE = 1e-9  # a unit whose squared weight is all but this share of its cell's has nobody beside it
 
 
@@ -58,14 +59,14 @@ def impute(types: Types, periods: Periods, target: np.ndarray) -> Imputation:
     sample = periods.sample
     total = target.sum(axis=1)
     e = target - sample.weight[:, :, None] * (total / sample.total[:, None])[:, None, :]
-    U, T, K = target.shape
+    T, K = target.shape[1:]
     right = np.einsum("uq,utk->qtk", sample.count[:, None] * sample.z, e, optimize=True).reshape(-1, K)
     L = (periods.inverse @ right).reshape(-1, T, K)
     v = e - sample.sweep(np.einsum("uq,qtk->utk", sample.z, L, optimize=True))
     return Imputation(types, periods, target, v)
 
 
-def unidentified(types: Types, periods: Periods, wanted: np.ndarray) -> np.ndarray:
+def unidentified(periods: Periods, wanted: np.ndarray) -> np.ndarray:
     """Which wanted unit-periods of a type cannot be imputed, booleans, shape (U, T).
 
     A unit without an untouched period has no unit effect; a period without an untouched unit that is linked
@@ -73,16 +74,17 @@ def unidentified(types: Types, periods: Periods, wanted: np.ndarray) -> np.ndarr
     """
     sample = periods.sample
     T, q = sample.weight.shape[1], sample.z.shape[1]
-    bad = wanted & ~(sample.weight > 0).any(axis=1)[:, None]
-    if periods.rank == q * (T - 1):
+    supported = (sample.weight > 0).any(axis=0)
+    linked = (sample.weight > 0).any(axis=1)[:, None] & supported[None, :]
+    bad: np.ndarray = np.asarray(wanted & ~linked)
+    if periods.rank == q * (supported.sum() - 1):
         return bad
-    outside = np.eye(q * T) - periods.space @ periods.space.T
+    outside = (np.eye(q * T) - periods.space @ periods.space.T).reshape(q * T, q, T)
     mean = sample.weight / sample.total[:, None]
     for u in np.flatnonzero((wanted & ~bad).any(axis=1)):
-        for t in np.flatnonzero(wanted[u] & ~bad[u]):
-            row = -mean[u].copy()
-            row[t] += 1.0
-            bad[u, t] = np.abs(outside @ np.kron(sample.z[u], row)).max() > 1e-8
+        of_unit = sample.z[u] @ outside  # (q T, T): what lies outside for each period's effect on this unit
+        distance = np.abs(of_unit - (of_unit @ mean[u])[:, None]).max(axis=0)
+        bad[u] |= wanted[u] & (distance > OUTSIDE)
     return bad
 
 
@@ -92,9 +94,7 @@ def two_stage(found: Imputation, layout: Layout) -> Linear:
 
     def centre(means: np.ndarray) -> np.ndarray:
         fitted = found.periods.fitted(found.periods.effects(means))
-        theta = np.einsum(
-            "utk,...ut->...k", found.types.count[:, None, None] * found.weights, means, optimize=True
-        )
+        theta = np.einsum("utk,...ut->...k", found.types.count[:, None, None] * found.weights, means, optimize=True)
         return np.einsum("utk,...ut->...uk", found.weights, fitted, optimize=True) + total * theta[..., None, :]
 
     return Linear(found.types, found.weights, centre, layout.cluster)

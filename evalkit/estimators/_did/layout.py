@@ -94,6 +94,11 @@ class Types:
     weight: np.ndarray
     first: np.ndarray
 
+    def masked(self, keep: np.ndarray) -> Types:
+        """The same types with some periods of theirs left out; keep, booleans, shape (U, T)."""
+        weight = np.where(keep, self.weight, 0.0)
+        return Types(self.of, self.count, self.group, self.seen & keep, weight, self.first)
+
     def means(self, Y: np.ndarray) -> np.ndarray:
         """Mean of Y over the units of each type; shapes (..., n, T) -> (..., U, T)."""
         if len(self.count) == len(self.of):
@@ -146,7 +151,7 @@ def layout(panel: Panel) -> Layout:
     pairs = [pd.Series(dates.repeat(T)), pd.Series(window.append([window] * (len(cohorts) - 1)))]
     phases = study.phases(*pairs).reshape(len(cohorts), T) if len(cohorts) else np.empty((0, T), object)
     seen &= ~study.excluded[None, :]
-    equal = getattr(study.protocol, "weights", "unit") == "unit" or panel.outcome.denominator is None
+    equal = study.protocol.weights == "unit" or panel.outcome.denominator is None
     weight = np.zeros((n, T))
     weight[where, column] = 1.0 if equal else rows["denominator"].to_numpy(float)
     cluster = np.unique(units["cluster"].to_numpy(), return_inverse=True)[1]

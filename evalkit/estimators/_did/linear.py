@@ -66,6 +66,19 @@ class Linear:
 
         return Linear(self.types, self.weights @ C, centre, self.cluster, self.factor, own)
 
+    def beside(self, other: Linear) -> Linear:
+        """The quantities of two designs on the same types, one after the other."""
+        mine = self.weights if self.own is None else self.own
+        theirs = other.weights if other.own is None else other.own
+        a, b = np.sqrt(self.factor), np.sqrt(other.factor)  # factors may differ, so each is carried inside
+
+        def centre(means: np.ndarray) -> np.ndarray:
+            return np.concatenate([a * self.centre(means), b * other.centre(means)], axis=-1)
+
+        weights = np.concatenate([self.weights, other.weights], axis=2)
+        own = np.concatenate([a * mine, b * theirs], axis=2)
+        return Linear(self.types, weights, centre, self.cluster, 1.0, own)
+
     def estimate(self, Y: np.ndarray) -> np.ndarray:
         """theta; shapes (..., n, T) -> (..., K)."""
         return self.of_means(self.types.means(Y))
@@ -116,5 +129,3 @@ def add_up(values: np.ndarray, cluster: np.ndarray) -> np.ndarray:
 def covariance(contributions: np.ndarray) -> np.ndarray:
     """sum over clusters of psi psi'; shapes (G, K) -> (K, K)."""
     return contributions.T @ contributions
-
-

@@ -57,7 +57,9 @@ class Regression:
     def beta(self, means: np.ndarray) -> np.ndarray:
         """Coefficients from type means; shapes (..., U, T) -> (..., P)."""
         swept = self.periods.sample.sweep(means)
-        right = np.einsum("...ut,utp->...p", swept * self.types.count[:, None], self.X[self.types.group], optimize=True)
+        right = np.einsum(
+            "...ut,utp->...p", swept * self.types.count[:, None], self.X[self.types.group], optimize=True
+        )
         right -= self.periods.right(swept) @ self.cross
         out: np.ndarray = right @ self.inverse
         return out

@@ -6,7 +6,18 @@ Defaults are fixed here, before any data are seen; a protocol states every depar
 from __future__ import annotations
 
 from evalkit.study.fields import Strict
-from evalkit.study.options.comparison import GroupTimeOptions, TwowayOptions
+from evalkit.study.options.comparison import (
+    ComparisonOptions,
+    DoseOptions,
+    ExtendedTwowayOptions,
+    GroupTimeOptions,
+    HeterogeneityOptions,
+    ImputationOptions,
+    StackedOptions,
+    TripleOptions,
+    TwowayOptions,
+    WindowedOptions,
+)
 from evalkit.study.options.series import (
     BELONGS,
     BY_KIND,
@@ -27,15 +38,23 @@ __all__ = [
     "COUNTED",
     "GAUSSIAN",
     "LINEAR",
+    "ComparisonOptions",
     "ControlOptions",
+    "DoseOptions",
+    "ExtendedTwowayOptions",
     "GroupTimeOptions",
+    "HeterogeneityOptions",
     "Impact",
+    "ImputationOptions",
     "Intervention",
     "ItsOptions",
     "ModelOptions",
     "PooledOptions",
     "Season",
+    "StackedOptions",
+    "TripleOptions",
     "TwowayOptions",
+    "WindowedOptions",
 ]
 
 
@@ -48,3 +67,11 @@ class ModelOptions(Strict):
     twoway: TwowayOptions = TwowayOptions()
     event_study: TwowayOptions = TwowayOptions()
     group_time: GroupTimeOptions = GroupTimeOptions()
+    imputation: ImputationOptions = ImputationOptions()
+    two_stage: WindowedOptions = WindowedOptions()
+    interaction_weighted: WindowedOptions = WindowedOptions()
+    extended_twoway: ExtendedTwowayOptions = ExtendedTwowayOptions()
+    stacked: StackedOptions = StackedOptions()
+    triple_differences: TripleOptions = TripleOptions()
+    dose: DoseOptions = DoseOptions()
+    heterogeneity: HeterogeneityOptions = HeterogeneityOptions()

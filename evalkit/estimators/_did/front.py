@@ -1,0 +1,114 @@
+"""What every comparison between units asks of a panel before it starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evalkit import inference, numbers, periods
+from evalkit.errors import DesignError
+from evalkit.estimators._did.averages import Cells
+from evalkit.estimators._did.layout import Layout
+from evalkit.panel import Panel
+
+SMALL = 5  # units; a smaller wave is named
+FEW_CLUSTERS = 30  # below this, clustered intervals are known to be too narrow
+
+
+def require_comparison(panel: Panel) -> None:
+    """Refuse a panel without anybody who joined, or that wants no comparison."""
+    slug = panel.study.slug
+    if panel.joined.empty:
+        raise DesignError("no unit joined", slug, "give joining dates in the rollout")
+    if panel.study.protocol.comparison == "none":
+        raise DesignError("the protocol says that there is no comparison", slug, "use an interrupted time series")
+    if not panel.staggered and panel.never.empty:
+        raise DesignError(
+            "every unit joined at once, so nobody is left to compare with", slug, "add units that did not join"
+        )
+
+
+def only_never(panel: Panel) -> bool:
+    """Whether the protocol allows only units that never joined as comparison. Raises DesignError without any."""
+    comparison = panel.study.protocol.comparison
+    if comparison in (None, "not_yet_joined"):
+        return False
+    if panel.never.empty:
+        raise DesignError("no unit never joined", panel.study.slug, "use `comparison: not_yet_joined`")
+    return True
+
+
+def require_both_sides(layout: Layout, kept: np.ndarray, *, later_waves: bool) -> None:
+    """Refuse a side that is a single cluster.
+
+    kept         units in the sample, booleans, shape (n,)
+    later_waves  whether units that join later are part of the comparison
+    """
+    joined = ~np.isnan(layout.g) & kept
+    waves = len(np.unique(layout.g[joined]))
+    never = None if later_waves and waves > 1 else np.isnan(layout.g) & kept
+    inference.require_clusters(layout.cluster, joined, never)
+
+
+def require_after(panel: Panel, cells: Cells) -> None:
+    """Refuse a design without an effect in an analysed period after joining."""
+    if not cells.post.any():
+        raise DesignError(
+            "no wave has an analysed period after joining with a comparison left",
+            panel.study.slug,
+            "shorten `transition`, widen `window`, or add comparison units",
+        )
+
+
+def warn(panel: Panel, layout: Layout, cells: Cells, clusters: int) -> list[str]:
+    """What the reader must know of the waves: left out, single, small; and of few clusters."""
+    out = []
+    waves = set(cells.cohort[cells.post].tolist())
+    unseen = [c for h, c in enumerate(layout.cohorts) if h not in waves]
+    if unseen:
+        joined = ", ".join(periods.say(panel.study.window[c]) for c in unseen)
+        out.append(
+            f"The average leaves out the {numbers.of(len(unseen), 'wave')} that joined in {joined}: no untouched "
+            "period before joining, no analysed one after, or nobody left to compare with."
+        )
+    sizes = {h: int((layout.group == h).sum()) for h in waves}
+    lone = lonely(layout, sorted(waves))
+    if lone:
+        out.append(
+            f"{len(lone)} of {len(waves)} waves are a single unit or cluster: their own variation is taken to be "
+            "that of the comparison units."
+        )
+    small = [h for h, size in sizes.items() if h not in lone and size < SMALL]
+    if small:
+        out.append(f"{len(small)} waves have fewer than {SMALL} units; intervals may be too narrow.")
+    if clusters < FEW_CLUSTERS:
+        out.append(f"With only {clusters} clusters the intervals may be too narrow.")
+    return out
+
+
+def smallest_wave(layout: Layout, cells: Cells) -> int:
+    """Clusters of the smallest wave that has an effect after joining."""
+    seen = layout.seen.any(axis=1)
+    waves = set(cells.cohort[cells.post].tolist())
+    return min(len(np.unique(layout.cluster[(layout.group == h) & seen])) for h in waves)
+
+
+def lonely(layout: Layout, waves: list[int]) -> list[int]:
+    """Waves that are one unit or one cluster, whose own variation cannot be seen."""
+    seen = layout.seen.any(axis=1)
+    return [h for h in waves if len(np.unique(layout.cluster[(layout.group == h) & seen])) == 1]
+
+
+def without_untouched(layout: Layout, gone: np.ndarray) -> str:
+    """Which units had joined before anything was seen of them."""
+    names = ", ".join(map(str, layout.units[gone][:5]))
+    return f"{numbers.of(int(gone.sum()), 'unit')} have no untouched period and were left out ({names})."
+
+
+def sample(layout: Layout, anticipation: int) -> tuple[np.ndarray, np.ndarray]:
+    """Untouched unit-periods and those that joining may have touched; booleans, shape (n, T) each.
+
+    Touched are those from `anticipation` periods before joining on.
+    """
+    since = np.arange(layout.Y.shape[1])[None, :] - np.where(np.isnan(layout.g), np.inf, layout.g)[:, None]
+    touched = layout.seen & (since >= -anticipation)
+    return layout.seen & ~touched, touched

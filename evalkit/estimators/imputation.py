@@ -1,0 +1,58 @@
+"""Imputation: what the untouched unit-periods predict for the joined, against what they show.
+
+    y_it = alpha_i + lambda_t + e_it        on the unit-periods that joining has not touched
+    tau_it = y_it - alpha_i - lambda_t      on the others
+
+Effects tau_it are averaged: over all analysed unit-periods after joining (the headline), by periods since
+joining, by cohort and by calendar period. Every untouched unit-period counts, so the estimate is more precise
+than a comparison with the last period before joining where errors are not too persistent. Units weigh
+equally, or by denominator where the protocol says so; the figures are in the outcome's unit.
+
+Covariates of the protocol enter with an effect of their own in every period.
+
+Effects before joining come from a regression on the untouched unit-periods alone, with a term for each of
+the last periods before joining; the earlier ones are the reference.
+
+Standard errors are the conservative ones of the source, or, with waves of under 10 units or clusters, those
+that leave each unit out of the mean it is judged by.
+
+Assumes that without joining all units would have kept their distance from the common course (parallel
+trends in every untouched period), and no effect before joining beyond the declared anticipation.
+
+Source: Borusyak, Jaravel and Spiess (2024), Rev Econ Stud 91:3253.
+"""
+
+from __future__ import annotations
+
+from evalkit.estimate import Estimate
+from evalkit.estimators._did import imputed
+from evalkit.estimators._did.assemble import Words, assemble
+from evalkit.estimators._did.front import smallest_wave
+from evalkit.estimators._did.imputation import conservative
+from evalkit.panel import Panel
+
+TITLE = "Imputation difference-in-differences"
+SMALL_WAVE = 10  # units or clusters; leaving out matters below this
+
+
+def fit(panel: Panel) -> Estimate:
+    """Effects of joining by imputation. Raises DesignError when not identified."""
+    options = panel.study.protocol.model.imputation
+    base = imputed.prepare(panel, options.anticipation, leads=True)
+    smallest = smallest_wave(base.layout, base.observed.cells)
+    leave_out = options.errors == "leave_out" or (options.errors == "auto" and smallest < SMALL_WAVE)
+    parts = base.parts(
+        panel, options, lambda found: conservative(found, base.layout, base.touched, leave_out=leave_out)
+    )
+    errors = "leave-one-out" if leave_out else "conservative"
+    words = Words(
+        "imputation",
+        TITLE,
+        f"Imputation (Borusyak, Jaravel and Spiess 2024) from all untouched unit-periods{base.adjusted}",
+        "Without joining, all units would have kept their distance from the common course, "
+        "and nothing changed before joining.",
+        f"{errors} standard errors",
+        base.warnings,
+        counts={"untouched unit-periods": base.rows},
+    )
+    return assemble(panel, parts, words)
