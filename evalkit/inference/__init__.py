@@ -2,7 +2,7 @@
 
 from evalkit.inference.bias_reduced import Reduced, reduced
 from evalkit.inference.clusters import by_cluster, cluster_factor, require_clusters
-from evalkit.inference.intervals import ROUNDING, TINY, contrast, ratio, term
+from evalkit.inference.intervals import ROUNDING, TINY, contrast, ratio, term, terms
 from evalkit.inference.joint import RANK, wald
 from evalkit.inference.multiplicity import holm
 from evalkit.inference.multiplier import critical_value, own_order
@@ -28,6 +28,7 @@ __all__ = [
     "reduced",
     "require_clusters",
     "term",
+    "terms",
     "wald",
     "wild",
 ]

@@ -7,6 +7,7 @@ weights of a contrast c'beta with variance c'Vc.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,36 +19,49 @@ ROUNDING = 1e-12  # what double precision leaves of a value after a regression, 
 TINY = 1e-10  # a standard error this small against the estimate's own scale is rounding, not evidence
 
 
-def term(
-    name: str, estimate: float, std_error: float, df: float, level: float, *, scale: float = 0.0
-) -> dict[str, Any]:
-    """One row of `Estimate.terms`: estimate -/+ t_{df} std_error, and the two-sided p-value.
+def terms(
+    names: Sequence[str],
+    estimate: np.ndarray,
+    std_error: np.ndarray,
+    df: np.ndarray | float,
+    level: float,
+    *,
+    scale: float = 0.0,
+) -> list[dict[str, Any]]:
+    """Rows of `Estimate.terms`: estimate -/+ t_{df} std_error, and the two-sided p-value; shape (m,) each.
 
     df = inf gives the normal distribution; scale is the size of the values that went in. The unit is left
     blank, which means that of the whole estimate. Raises
-    DesignError when the error is missing, infinite, or no more than rounding against the estimate and
+    DesignError when an error is missing, infinite, or no more than rounding against the estimate and
     the values: such a quantity cannot be computed, and is never reported as certain.
     """
-    least = max(TINY * abs(estimate), ROUNDING * scale)
-    if not math.isfinite(estimate) or not math.isfinite(std_error) or std_error <= least:
+    theta, error = np.asarray(estimate, float), np.asarray(std_error, float)
+    free = np.broadcast_to(np.asarray(df, float), theta.shape)
+    least = np.maximum(TINY * np.abs(theta), ROUNDING * scale)
+    bad = ~np.isfinite(theta) | ~np.isfinite(error) | (error <= least)
+    if bad.any():
         raise DesignError(
-            f"the standard error of the {name} cannot be computed",
+            f"the standard error of the {names[int(np.flatnonzero(bad)[0])]} cannot be computed",
             fix="the outcome does not vary enough around the fitted course, or too few units carry it",
         )
-    if not df > 0:
-        raise DesignError(f"no degrees of freedom are left for the {name}", fix="use more periods or fewer terms")
-    reach = stats.t.ppf(0.5 + level / 2, df) * std_error
-    p_value = 2 * stats.t.sf(abs(estimate) / std_error, df)
-    return {
-        "term": name,
-        "estimate": float(estimate),
-        "std_error": float(std_error),
-        "df": float(df),
-        "low": float(estimate - reach),
-        "high": float(estimate + reach),
-        "p_value": float(p_value),
-        "unit": "",
-    }
+    if not (free > 0).all():
+        which = names[int(np.flatnonzero(~(free > 0))[0])]
+        raise DesignError(f"no degrees of freedom are left for the {which}", fix="use more periods or fewer terms")
+    reach = stats.t.ppf(0.5 + level / 2, free) * error
+    p_value = 2 * stats.t.sf(np.abs(theta) / error, free)
+    columns = [theta, error, free, theta - reach, theta + reach, p_value]
+    keys = ("estimate", "std_error", "df", "low", "high", "p_value")
+    return [
+        {"term": name, **dict(zip(keys, map(float, row), strict=True)), "unit": ""}
+        for name, row in zip(names, zip(*columns, strict=True), strict=True)
+    ]
+
+
+def term(
+    name: str, estimate: float, std_error: float, df: float, level: float, *, scale: float = 0.0
+) -> dict[str, Any]:
+    """One row, as `terms` computes it."""
+    return terms([name], np.array([estimate]), np.array([std_error]), df, level, scale=scale)[0]
 
 
 def ratio(name: str, logarithm: float, std_error: float, df: float, level: float, *, unit: str) -> dict[str, Any]:

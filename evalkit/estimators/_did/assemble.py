@@ -104,7 +104,7 @@ def assemble(panel: Panel, parts: Parts, words: Words) -> Estimate:
     linear, names = _with_before(parts)
     found = linear.estimate(layout.Y)
     unsure = uncertainty(panel, layout, linear, parts.cells)
-    rows = _Rows(panel, found, unsure)
+    rows = _Rows(panel, _said(names), found, unsure)
     terms, more = _terms(panel, parts, rows, names)
     terms, how = _wild(panel, parts, terms, unsure)
     events, columns = _events(parts, rows, names)
@@ -149,12 +149,17 @@ def _with_before(parts: Parts) -> tuple[Linear, Names]:
 class _Rows:
     """Rows of a frame, by column of the quantities."""
 
-    def __init__(self, panel: Panel, estimate: np.ndarray, unsure: Uncertainty) -> None:
-        self.estimate, self.error, self.df = estimate, unsure.error, unsure.df
-        self.level, self.scale = panel.study.protocol.level, size(panel)
+    def __init__(self, panel: Panel, names: list[str], estimate: np.ndarray, unsure: Uncertainty) -> None:
+        level = panel.study.protocol.level
+        self.rows = inference.terms(names, estimate, unsure.error, unsure.df, level, scale=size(panel))
 
     def row(self, name: str, column: int) -> dict[str, Any]:
-        return inference.term(name, self.estimate[column], self.error[column], self.df, self.level, scale=self.scale)
+        return {**self.rows[column], "term": name}
+
+
+def _said(names: Names) -> list[str]:
+    """Each quantity as a refusal would name it."""
+    return [str(label) if kind == "term" else f"effect by {kind} ({label})" for kind, label in names]
 
 
 def _terms(
@@ -253,7 +258,8 @@ def _cells(panel: Panel, parts: Parts) -> pd.DataFrame:
         some = np.arange(start, min(start + COLUMNS, m))
         linear = parts.single(some)
         unsure = uncertainty(panel, layout, linear, cells)
-        rows = _Rows(panel, linear.estimate(layout.Y), unsure)
+        said = ["effect of a wave in a period"] * len(some)
+        rows = _Rows(panel, said, linear.estimate(layout.Y), unsure)
         for column, c in enumerate(some):
             out.append(
                 {
