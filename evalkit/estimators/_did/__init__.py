@@ -1,0 +1,1 @@
+"""Difference-in-differences as arrays: kernels that know neither studies nor frames."""
