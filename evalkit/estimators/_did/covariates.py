@@ -28,6 +28,7 @@ CERTAIN = 0.999  # a propensity this high: nobody like this unit stayed out (the
 TRIMMED = 0.995  # comparison rows from here on would outweigh 200 others and are left out (the limit of DRDID)
 REDUNDANT = 1e-9  # what is left of a column of unit length after the ones before it, when it adds nothing
 SETTLED, ITERATIONS, HALVINGS = 1e-9, 60, 30  # change in x'c that ends Newton's steps: the next would be 1e-18
+PIVOT = 1e-10  # what is left of a diagonal after the columns before it, when the column adds nothing
 APART = 1e-8  # room between the sides, of columns of unit size, beyond the linear programme's rounding
 
 
@@ -114,6 +115,18 @@ def redundant(X: np.ndarray) -> tuple[int, ...]:
             found.append(j)
         else:
             basis = np.column_stack([basis, left / np.linalg.norm(left)])
+    return tuple(found)
+
+
+def dependent(gram: np.ndarray) -> tuple[int, ...]:
+    """The same from X'WX, shape (k, k), by Cholesky's pivots in order: half the digits, but no X is needed."""
+    left, found = gram.copy(), []
+    for j in range(len(left)):
+        pivot = left[j, j]
+        if pivot <= PIVOT * gram[j, j]:
+            found.append(j)
+        else:
+            left[j + 1 :, j + 1 :] -= np.outer(left[j + 1 :, j], left[j, j + 1 :]) / pivot
     return tuple(found)
 
 
