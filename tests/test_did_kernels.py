@@ -16,7 +16,7 @@ from conftest import REFERENCE
 from scipy import stats
 
 from evalkit.errors import DesignError
-from evalkit.estimators._did import bacon, extended, poisson
+from evalkit.estimators._did import bacon, extended, poisson, stacks
 from evalkit.estimators._did.covariates import CovariateError
 from evalkit.estimators._did.poisson import Counts
 from evalkit.estimators._did.terms import Blocks, Columns
@@ -291,3 +291,157 @@ def test_counts_refused(panel):
         poisson.fit(Counts(y, 0 * data.denominator, data.seen, data.cluster), Columns(D))
     with pytest.raises(DesignError, match="numerator is larger than its denominator"):
         extended.extended_logit(Counts(data.denominator + 1, data.denominator, data.seen, data.cluster), g, seen)
+
+
+# -- stacks ------------------------------------------------------------------------------
+
+WINDOWS = {"did_stag_small": (3, 2), "did_stag6": (6, 6), "did_all_treated": (4, 3), "did_unbalanced": (4, 3)}
+R_STACKS = {"static": "att", "event": "event", "weighted": "wfh_weighted_event"}
+
+
+def lonely(rows):
+    return [wave + 1 for wave, why in rows.left_out.items() if why == "nobody was left to compare with"]
+
+
+@pytest.mark.parametrize("case", WINDOWS)
+@pytest.mark.parametrize("kind", R_STACKS)
+def test_stacked(case, kind):
+    expected = stored(case)["stacked_did"]
+    Y, g = wide(case, "outcome"), joins(case)
+    rows = stacks.build(~np.isnan(Y), g, *WINDOWS[case])
+    assert len(rows.unit) == expected["rows"]
+    # the reference lists a wave whose window fits; its last one has nobody left to compare with and no rows
+    assert sorted([*np.unique(rows.wave) + 1, *lonely(rows)]) == expected["cohorts_used"]
+    design = stacks.stacked(rows, kind)
+    found, parts = design.estimate(Y)
+    cluster = np.arange(len(g))
+    errors = np.sqrt(design.factor(cluster) * (parts**2).sum(axis=0))
+    theirs = expected[R_STACKS[kind]]
+    names = ["Ds"] if design.since is None else [f"rs::{s}:tr" for s in design.since]
+    assert set(names) == set(theirs["coef"])
+    assert found == pytest.approx([theirs["coef"][k] for k in names], rel=EXACT, abs=1e-12)
+    assert errors == pytest.approx([theirs["se"][k] for k in names], rel=EXACT)
+    t = found / errors
+    p = 2 * stats.t.sf(np.abs(t), len(np.unique(rows.unit)) - 1)
+    assert p == pytest.approx([theirs["p"][k] for k in names], rel=1e-7)
+    assert np.einsum("itp,it->p", design.weights, np.nan_to_num(Y)) == pytest.approx(found, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", R_STACKS)
+def test_stacked_is_blind_to_levels_and_recovers_a_common_effect(kind):
+    g = joins("did_stag_small")
+    n, T = 30, 12
+    rng = np.random.default_rng(3)
+    base = rng.normal(size=(n, 1)) + rng.normal(size=T)
+    design = stacks.stacked(stacks.build(np.ones((n, T), bool), g, 3, 2), kind)
+    assert design.estimate(base)[0] == pytest.approx(0, abs=1e-12)
+    found = design.estimate(base + 2.5 * since(g, T))[0]
+    assert found == pytest.approx([2.5] if design.since is None else 2.5 * (design.since >= 0), abs=1e-12)
+    assert design.weights.sum(axis=1) == pytest.approx(0, abs=1e-12)
+
+
+def test_weighted_stack_is_the_mean_of_the_waves_own_differences():
+    Y, g = wide("did_stag6", "outcome"), joins("did_stag6")
+    rows = stacks.build(np.ones(Y.shape, bool), g, 6, 6)
+    design = stacks.stacked(rows, "weighted")
+    found = dict(zip(design.since, design.estimate(Y)[0], strict=True))
+    waves, size = np.unique(g[~np.isnan(g)], return_counts=True)
+    change = np.zeros(len(waves))
+    for j, a in enumerate(waves.astype(int)):
+        d = Y[:, a + 4] - Y[:, a - 1]
+        change[j] = d[g == a].mean() - d[np.isnan(g) | (g > a + 6)].mean()
+    assert found[4] == pytest.approx(size @ change / size.sum(), rel=1e-10)
+    assert rows.q[~rows.joined].sum() == pytest.approx((~rows.joined).sum(), rel=1e-12)
+
+
+def test_stacked_with_gaps_is_a_regression_on_dummies():
+    Y, g = wide("did_unbalanced", "outcome"), joins("did_unbalanced")
+    rows = stacks.build(~np.isnan(Y), g, 4, 3)
+    design = stacks.stacked(rows, "event")
+    unit = np.unique(rows.wave * 1000 + rows.unit, return_inverse=True)[1]
+    period = np.unique(rows.wave * 1000 + rows.period, return_inverse=True)[1]
+    Z = rows.joined[:, None] & (rows.since[:, None] == design.since)
+    X = np.hstack([Z, np.eye(unit.max() + 1)[unit], np.eye(period.max() + 1)[period]])
+    expected = np.linalg.lstsq(X, Y[rows.unit, rows.period], rcond=None)[0][: Z.shape[1]]
+    assert design.estimate(Y)[0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_stacks_refused_and_left_out():
+    Y, g = wide("did_all_treated", "outcome"), joins("did_all_treated")
+    seen = np.ones(Y.shape, bool)
+    rows = stacks.build(seen, g, 10, 3)
+    assert rows.left_out[8] == "its window reaches beyond the data"
+    assert rows.left_out[23] == "nobody was left to compare with"
+    with pytest.raises(DesignError, match="no wave has 40 periods before and 3 after joining"):
+        stacks.build(seen, g, 40, 3)
+    with pytest.raises(DesignError, match="a stack needs a period before joining"):
+        stacks.build(seen, g, 0, 3)
+    hidden = seen.copy()
+    for a in np.unique(g).astype(int):
+        hidden[g == a, a - 2] = False
+    with pytest.raises(DesignError, match="cannot be told from the others"):
+        stacks.stacked(stacks.build(hidden, g, 4, 3), "event")
+    with pytest.raises(DesignError, match="an outcome of the stack is missing"):
+        stacks.stacked(stacks.build(seen, g, 4, 3), "static").estimate(np.where(g[:, None] > 9, Y, np.nan))
+
+
+# -- recovery ------------------------------------------------------------------------------
+
+
+def simulate(kind, rng):
+    """60 units x 10 periods, waves at 4 and 7; effects of 0.1 + 0.03 s on log or logit; correlated noise.
+
+    Returns data, g, weights, and the true average effect on the joined and log ratio given the units' levels.
+    """
+    n, T = 60, 10
+    g = np.repeat([4.0, 7.0, np.nan], 20)
+    E = np.round(rng.uniform(500, 3000, (n, 1)) * np.ones(T))
+    level = rng.normal(0, 0.3 if kind == "poisson" else 0.0, (n, 1)) - 0.2 * (g == 4)[:, None]
+    noise = np.cumsum(rng.normal(0, 0.03, (n, T)), axis=1)
+    s = np.arange(T) - g[:, None]
+    tau = np.where(s >= 0, 0.1 + 0.03 * s, 0.0)
+    index = (-1.0 if kind == "logit" else -2.0) + level + 0.05 * np.sin(np.arange(T))
+    turn = np.exp if kind == "poisson" else lambda v: 1 / (1 + np.exp(-v))
+    draw = rng.poisson if kind == "poisson" else lambda p: rng.binomial(E.astype(int), p)
+    mean = turn(index + tau + noise)
+    y = draw(E * mean) if kind == "poisson" else draw(mean)
+    weights = since(g, T).astype(float)
+    # noise is multiplicative: to the order that matters here it leaves the ratio of expectations as it is
+    with_, without = (weights * turn(index + tau)).sum(), (weights * turn(index)).sum()
+    data = Counts(y.astype(float), E, np.ones((n, T), bool), np.arange(n))
+    return data, g, weights, ((with_ - without) / weights.sum(), np.log(with_ / without))
+
+
+def repeated(kind, draws, seed):
+    """Estimates, standard errors and truths of both quantities; shape (draws, 2) each."""
+    rng = np.random.default_rng(seed)
+    fit = {"poisson": extended.extended_poisson, "logit": extended.extended_logit}[kind]
+    out = []
+    for _ in range(draws):
+        data, g, weights, truth = simulate(kind, rng)
+        found = fit(data, g, weights)
+        parts = np.hstack([found.effect_parts, found.ratio_parts])
+        errors = np.sqrt(np.diag(found.model.covariance(parts, data.cluster)))
+        out.append((np.concatenate([found.effect, found.log_ratio]), errors, truth))
+    return tuple(np.array(column) for column in zip(*out, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["poisson", "logit"])
+def test_extended_recovers_the_effect(kind):
+    estimates, errors, truths = repeated(kind, 30, 1)
+    missed = (estimates - truths) / errors
+    assert np.abs(missed.mean(axis=0)).max() < 3 / np.sqrt(30)  # Monte Carlo error of a mean of 30 draws
+    assert (np.abs(missed) < 4).all()
+    assert np.median(errors[:, 1]) < 0.1  # and the errors are small against the effect of 0.18
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["poisson", "logit"])
+def test_extended_covers(kind):
+    draws = 600
+    estimates, errors, truths = repeated(kind, draws, 2)
+    reach = stats.t.ppf(0.975, 59)
+    covered = (np.abs(estimates - truths) < reach * errors).mean(axis=0)
+    margin = 3 * np.sqrt(0.95 * 0.05 / draws)
+    assert (covered > 0.93 - margin).all()
+    assert (covered < 0.985 + margin).all()

@@ -123,10 +123,9 @@ def _newton(y: np.ndarray, m: np.ndarray, Z: np.ndarray, position: np.ndarray) -
                     "leave them out, or add comparison units",
                 )
         try:
-            inverse = np.linalg.inv(information)
+            step = np.linalg.solve(information, (y - m * p) @ Z)
         except np.linalg.LinAlgError:
             break  # the information is running out: an estimate is on its way to infinity
-        step = inverse @ ((y - m * p) @ Z)
         part = 1.0
         for _ in range(HALVINGS):
             index = Z @ (theta + part * step)
@@ -136,7 +135,7 @@ def _newton(y: np.ndarray, m: np.ndarray, Z: np.ndarray, position: np.ndarray) -
             part /= 2
         theta, value = theta + part * step, new
         if np.abs(step).max() <= SETTLED:
-            return theta, inverse
+            return theta, np.linalg.inv(information)
     raise DesignError(
         "the model of the proportions does not settle, as when all or none are counted in the cells of one effect",
         fix="use fewer effects, a longer window, or an outcome that varies",
