@@ -220,7 +220,8 @@ def test_row_order_and_the_covariates_units_do_not_matter(sample, method):
     change, joined, X, w = sample
     order = np.random.default_rng(1).permutation(len(w))
     found = adjusted(method, change, joined, X, w)
-    moved = adjusted(method, change[order], joined[order], (X * [1, 1000, 0.01] + [0, 50, 3])[order], 7 * w[order])
+    far = X * [1, 1000, 0.01] + [0, 50, 100]  # the last one varies in its fifth digit
+    moved = adjusted(method, change[order], joined[order], far[order], 7 * w[order])
     assert moved.effect == pytest.approx(found.effect, rel=1e-10)
     assert moved.influence == pytest.approx(found.influence[order], rel=1e-8, abs=1e-9)
 
@@ -328,6 +329,14 @@ def test_too_few_comparison_units_for_the_regression(sample):
     kept = joined | (np.cumsum(~joined) <= 3)
     with pytest.raises(DesignError, match="3 covariates, the constant included, and only 3 comparison units"):
         adjusted("reg", change[kept], joined[kept], X[kept], w[kept])
+
+
+def test_a_constant_is_asked_for(sample):
+    change, joined, X, w = sample
+    with pytest.raises(DesignError, match="no constant"):
+        adjusted("reg", change, joined, X[:, 1:], w)
+    both = np.column_stack([X[:, 1] > 0, X[:, 1] <= 0])  # together they are one
+    assert adjusted("reg", change, joined, both.astype(float), w).effect.shape == (1,)
 
 
 def test_empty_sides_missing_values_and_bad_weights(sample, rows):

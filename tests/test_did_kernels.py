@@ -106,7 +106,7 @@ def test_decomposition_refuses_gaps_and_one_wave():
 
 FITTED = 1e-9  # both sides are iterated to their optimum
 GIVEN = [*STAGGERED, "did_2x2", "did_unbalanced"]
-DEMEANED = {"did_stag6": 1e-7}  # fixest's iterated demeaning leaves 2e-8 there; statsmodels below agrees with ours
+DEMEANED = {"did_stag6": 1e-7}  # fixest's iterated demeaning leaves 2e-8 there, see the exact one below
 
 
 def counted(case):
@@ -135,6 +135,22 @@ def test_two_way_poisson(case, kind):
     assert found.loglik == pytest.approx(expected["loglik"], rel=FITTED)
     assert found.empty_units.size == found.empty_periods.size == 0
     assert found.used.sum() == data.seen.sum()
+
+
+def test_two_way_poisson_error_by_exact_demeaning():
+    data, g = counted("did_stag6"), joins("did_stag6")
+    n, T = data.seen.shape
+    D = since(g, T)
+    found = poisson.fit(data, Blocks(np.where(D, 0, -1), 1))
+    mu = found.fitted.ravel()
+    root = np.sqrt(mu)[:, None]
+    effects = root * np.hstack([np.repeat(np.eye(n), T, axis=0), np.tile(np.eye(T), (n, 1))])
+    d = D.ravel() * root[:, 0]
+    left = (d - effects @ np.linalg.lstsq(effects, d, rcond=None)[0]) / root[:, 0]
+    score = (left * (data.numerator.ravel() - mu)).reshape(n, T).sum(axis=1)
+    factor = n / (n - 1) * (n * T - 1) / (n * T - 1 - T)
+    error = np.sqrt(factor * (score**2).sum()) / (mu * left**2).sum()
+    assert np.sqrt(found.covariance[0, 0]) == pytest.approx(error, rel=1e-10)
 
 
 @pytest.fixture(scope="module")
@@ -279,6 +295,7 @@ def test_counts_refused(panel):
     y = np.where(since(g, 9) & (g == 5)[:, None] & (np.arange(9) == 6), 0.0, data.numerator)
     with pytest.raises(CovariateError, match="nothing was counted in the cells of an effect") as refusal:
         extended.extended_poisson(Counts(y, data.denominator, data.seen, data.cluster), g, since(g, 9) & data.seen)
+    assert refusal.value.faults[0].where.startswith("joined in column 5, seen in column 6: block")
     seen = extended.identified(data.seen, g)[0] & since(g, 9)
     assert refusal.value.columns == tuple(np.unique(extended.cohort_by_period(g, seen)[(g == 5), 6]))[-1:]
     with pytest.raises(CovariateError, match="all or none were counted"):

@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, special
 
 from evalkit.errors import DesignError
 
@@ -29,14 +29,16 @@ TRIMMED = 0.995  # comparison rows from here on would outweigh 200 others and ar
 REDUNDANT = 1e-9  # what is left of a column of unit length after the ones before it, when it adds nothing
 SETTLED, ITERATIONS, HALVINGS = 1e-9, 60, 30  # change in x'c that ends Newton's steps: the next would be 1e-18
 PIVOT = 1e-10  # what is left of a diagonal after the columns before it, when the column adds nothing
-APART = 1e-8  # room between the sides, of columns of unit size, beyond the linear programme's rounding
+SLACK = 1e-12  # rounding of a likelihood, which is no fall
+FAR = 1e-16  # w p (1 - p) of a row that may be on its way to certainty
+APART = 1e-8  # room between the sides, of columns of unit range, beyond the linear programme's rounding
 
 
 class CovariateError(DesignError):
     """A refusal that belongs to some covariates. `columns` are their positions in X."""
 
-    def __init__(self, what: str, columns: tuple[int, ...], fix: str) -> None:
-        super().__init__(what, f"covariate columns {', '.join(map(str, columns))}", fix)
+    def __init__(self, what: str, columns: tuple[int, ...], fix: str, label: str = "covariate columns") -> None:
+        super().__init__(what, f"{label} {', '.join(map(str, columns))}", fix)
         self.columns = columns
 
 
@@ -81,8 +83,8 @@ class Line:
 def require_sample(joined: np.ndarray, X: np.ndarray, w: np.ndarray) -> np.ndarray:
     """The weights brought to mean 1, after refusing what no adjustment can use; shapes (n,), (n, k), (n,).
 
-    Raises DesignError for shapes that disagree, missing covariates, weights that are not positive, and a
-    side without rows; CovariateError, naming the columns, when covariates repeat each other.
+    Raises DesignError for shapes that disagree, weights that are not positive, a side without rows, and
+    covariates without a constant; CovariateError, naming the columns, when they are missing or repeat others.
     """
     if X.ndim != 2 or joined.shape != X.shape[:1] or w.shape != joined.shape:  # noqa: PLR2004 - a matrix
         raise DesignError(f"covariates {X.shape}, sides {joined.shape} and weights {w.shape} do not go together")
@@ -99,6 +101,8 @@ def require_sample(joined: np.ndarray, X: np.ndarray, w: np.ndarray) -> np.ndarr
     repeated = redundant(X)
     if repeated:
         raise CovariateError("covariates repeat others in this sample", repeated, "leave them out")
+    if not redundant(np.column_stack([X, np.ones(len(X))])):
+        raise DesignError("the covariates hold no constant", fix="add a column of ones")
     return w / w.mean()
 
 
@@ -163,22 +167,22 @@ def propensity(joined: np.ndarray, X: np.ndarray, w: np.ndarray) -> Propensity:
     Raises CovariateError when covariates separate the joined from the comparison, so that the likelihood
     has no maximum; DesignError when some propensity is at least CERTAIN, or no comparison row is left.
     """
-    size = np.abs(X).max(axis=0)
-    scaled, sign = X / size, np.where(joined, 1.0, -1.0)
-    eta, step, value = np.zeros(len(X)), np.full(len(X), np.inf), w.sum() * np.log(2)
+    q, r = np.linalg.qr(X)  # Newton's steps go over an orthonormal basis, whatever the covariates' units
+    q, r = q * np.sqrt(len(X)), r / np.sqrt(len(X))
+    eta, value = np.zeros(len(X)), float(w.sum() * np.log(2))
     for _ in range(ITERATIONS):
-        p = 1 / (1 + np.exp(-eta))
-        root = np.sqrt(w * p * (1 - p))[:, None]
-        if root.min() <= APART:  # a row has become certain: on its way to infinity, or so far out that it may be
-            _require_together(sign, scaled, eta)
-        step = scaled @ np.linalg.lstsq(root * scaled, (w * (joined - p))[:, None] / root, rcond=None)[0][:, 0]
-        eta, value = _uphill(eta, step, sign, w, value)
+        p = special.expit(eta)
+        variance = w * p * (1 - p)
+        if variance.min() <= FAR:
+            _require_together(joined, X)
+        step = q @ np.linalg.lstsq(q.T @ (variance[:, None] * q), q.T @ (w * (joined - p)), rcond=None)[0]
+        eta, value = _uphill(eta, step, np.where(joined, w, -w), value)
         if np.abs(step).max() <= SETTLED:
             break
     else:
-        _require_together(sign, scaled, eta)
+        _require_together(joined, X)
         raise DesignError("the propensity to join does not settle", fix="use fewer covariates")
-    p = 1 / (1 + np.exp(-eta))
+    p = special.expit(eta)
     sure = int((p >= CERTAIN).sum())
     if sure:
         raise DesignError(
@@ -189,40 +193,42 @@ def propensity(joined: np.ndarray, X: np.ndarray, w: np.ndarray) -> Propensity:
     odds = np.where(joined | trimmed, 0.0, p / (1 - p))
     if not odds.any():
         raise DesignError("no overlap: no comparison row is left after trimming", fix="use fewer covariates")
-    information = (w * p * (1 - p))[:, None] * X / len(X)
-    lead = (w * (joined - p))[:, None] * np.linalg.solve(X.T @ information, X.T).T
+    information = q.T @ ((w * p * (1 - p))[:, None] * q) / len(X)
+    lead = np.linalg.solve(r, np.linalg.solve(information, (w * (joined - p)) * q.T)).T
     return Propensity(p, odds, trimmed, lead)
 
 
-def _uphill(
-    eta: np.ndarray, step: np.ndarray, sign: np.ndarray, w: np.ndarray, value: float
-) -> tuple[np.ndarray, float]:
-    """eta after a step, halved until the minus log-likelihood is no higher than `value`, and its new value."""
+def _uphill(eta: np.ndarray, step: np.ndarray, signed: np.ndarray, value: float) -> tuple[np.ndarray, float]:
+    """eta after a step, halved until the minus log-likelihood is no higher than `value`, and its new value.
+
+    signed  w for joined and -w for the others
+    """
     part = 1.0
     for _ in range(HALVINGS):
         moved = eta + part * step
-        new = float(w @ np.logaddexp(0, -sign * moved))
-        if new <= value * (1 + 1e-12):
+        new = float(np.abs(signed) @ np.logaddexp(0, -np.sign(signed) * moved))
+        if new <= value * (1 + SLACK):
             break
         part /= 2
     return moved, new
 
 
-def _require_together(sign: np.ndarray, X: np.ndarray, eta: np.ndarray) -> None:
+def _require_together(joined: np.ndarray, X: np.ndarray) -> None:
     """Refuse sides that a combination of the covariates sets apart, at least for some rows.
 
     Maximises sum_i s_i x_i'b over -1 <= b <= 1 and s_i x_i'b >= 0, where s_i = 1 for joined and -1 for
-    others: above nought, the likelihood rises without end along b. X has columns of unit size.
+    others: above nought, the likelihood rises without end along b.
     """
-    oriented = sign[:, None] * X
+    varies = np.ptp(X, axis=0) > 0
+    low = np.where(varies, X.min(axis=0), 0.0)
+    oriented = np.where(joined, 1.0, -1.0)[:, None] * (X - low) / (X - low).max(axis=0)
     found = optimize.linprog(-oriented.sum(axis=0), -oriented, np.zeros(len(X)), bounds=(-1, 1), method="highs")
     if not found.success or (oriented @ found.x).max() <= APART:
         return
-    varies = np.ptp(X, axis=0) > 0
     columns = tuple(int(j) for j in np.flatnonzero((np.abs(found.x) > APART) & varies))
     who = int((oriented @ found.x > APART).sum())
     raise CovariateError(
-        f"no overlap: the covariates separate the joined from the comparison for {who} of {len(eta)} rows",
+        f"no overlap: the covariates separate the joined from the comparison for {who} of {len(X)} rows",
         columns,
         "leave the covariate out, or compare with units of which some joined",
     )

@@ -24,13 +24,17 @@ Source: Wooldridge (2023), Econometrics Journal 26:C31, sections 3 and 4.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from evalkit import inference
 from evalkit.errors import DesignError
 from evalkit.estimators._did import logit, poisson
+from evalkit.estimators._did.covariates import CovariateError
 from evalkit.estimators._did.poisson import Counts
 from evalkit.estimators._did.terms import Blocks
 
@@ -40,7 +44,7 @@ class Model:
     """What was fitted.
 
     block, block_parts         tau, shape (B,): log ratios of counts, log odds ratios of proportions; and what
-                               each unit contributes, shape (n, B)
+                               each unit contributes, shape (n, B); in the order of `code`
     code                       block of each cell, -1 in none, shape (n, T)
     factor                     small-sample factor of the covariances
     fitted, untreated          r and r0, shape (n, T), NaN in cells that were not used
@@ -85,14 +89,16 @@ def extended_poisson(data: Counts, g: np.ndarray, weights: np.ndarray, blocks: n
              mean of their rates, E for all their events over all their denominators
     blocks   codes of shape (n, T), -1 outside joined cells; one block a cohort and period by default
 
-    Raises DesignError as `poisson.fit`; when no joined cell is identified; when weights fall on other cells.
+    Raises DesignError as `poisson.fit`, with the wave and period of blocks that are to blame; when no joined
+    cell is identified; when weights fall on other cells.
     """
     poisson.require_counts(data)
     seen, unidentified = identified(data.seen, g)
     used = poisson.informative(data.numerator, seen)
     code, count = _codes(used, g, blocks)
     terms = Blocks(code, count)
-    fit = poisson.fit(Counts(data.numerator, data.denominator, used, data.cluster), terms)
+    with _placed(code, g):
+        fit = poisson.fit(Counts(data.numerator, data.denominator, used, data.cluster), terms)
     base = np.where(seen, data.denominator, np.nan)
     fitted, untreated = fit.fitted / base, fit.fitted * np.exp(-terms.index(fit.beta)) / base
     share = _shares(weights, seen & after_joining(g, seen.shape[1]))
@@ -123,22 +129,22 @@ def extended_logit(data: Counts, g: np.ndarray, weights: np.ndarray, blocks: np.
     seen, unidentified = identified(data.seen, g)
     code, count = _codes(seen, g, blocks)
     terms = Blocks(code, count)
-    fit = logit.fit(Counts(data.numerator, data.denominator, seen, data.cluster), g, terms)
-    shift = terms.index(fit.parameters[len(fit.parameters) - count :])
+    with _placed(code, g):
+        fit = logit.fit(Counts(data.numerator, data.denominator, seen, data.cluster), g, terms)
+    tau, own = fit.parameters[-count:], fit.contributions[:, -count:]
+    shift = terms.index(tau)
     joined = seen & after_joining(g, seen.shape[1])
     share = _shares(weights, joined)
     cohorts = fit.cohort[:, None] == np.arange(int(fit.cohort.max()) + 1)
     rates, slopes = [], []
     for index, blocked in ((fit.index, code), (fit.index - shift, np.full_like(code, -1))):
-        rate = 1 / (1 + np.exp(-index))
+        rate = special.expit(index)
         value = share * (rate * (1 - rate))[..., None]
         both = _slopes(value, blocked, count)
         T = seen.shape[1]
         slopes.append(np.hstack([both[:, :T], value.sum(axis=1).T @ cohorts, both[:, T:]]))
         rates.append(np.where(seen, rate, np.nan))
-    own = fit.contributions[:, len(fit.parameters) - count :]
     none = np.array([], int)
-    tau = fit.parameters[len(fit.parameters) - count :]
     model = Model(tau, own, code, fit.factor, rates[0], rates[1], unidentified, none, none)
     return _averages(share, (slopes[0], slopes[1]), fit.contributions, model)
 
@@ -173,6 +179,18 @@ def cohort_by_period(g: np.ndarray, cells: np.ndarray) -> np.ndarray:
     code = np.full(cells.shape, -1)
     code[cells] = np.unique(place[cells], return_inverse=True)[1]
     return code
+
+
+@contextmanager
+def _placed(code: np.ndarray, g: np.ndarray) -> Iterator[None]:
+    """Say of a refusal that belongs to blocks which waves and periods they are."""
+    try:
+        yield
+    except CovariateError as error:
+        unit, t = np.nonzero(np.isin(code, error.columns))
+        places = sorted({(int(g[i]), int(s)) for i, s in zip(unit, t, strict=True)})
+        label = "; ".join(f"joined in column {a}, seen in column {s}" for a, s in places)
+        raise CovariateError(error.faults[0].what, error.columns, error.faults[0].fix, f"{label}: block") from error
 
 
 def _codes(used: np.ndarray, g: np.ndarray, blocks: np.ndarray | None) -> tuple[np.ndarray, int]:

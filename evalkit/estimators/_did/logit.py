@@ -22,10 +22,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from evalkit import inference
 from evalkit.errors import DesignError
-from evalkit.estimators._did.covariates import HALVINGS, ITERATIONS, SETTLED, CovariateError, dependent
+from evalkit.estimators._did.covariates import HALVINGS, ITERATIONS, SETTLED, SLACK, CovariateError, dependent
 from evalkit.estimators._did.poisson import Counts, require_counts
 from evalkit.estimators._did.terms import Blocks
 
@@ -101,6 +102,7 @@ def _require_variation(y: np.ndarray, m: np.ndarray, Z: np.ndarray, first: int) 
             "all or none were counted in the cells of an effect, so that its odds ratio would have no error",
             tuple(int(j) for j in np.flatnonzero(flat[first:])),
             "let effects cover more periods or cohorts",
+            "blocks",
         )
     if flat.any():
         raise DesignError(
@@ -112,7 +114,7 @@ def _newton(y: np.ndarray, m: np.ndarray, Z: np.ndarray, position: np.ndarray) -
     """Parameters and H^-1 by Newton's steps, halved while the likelihood falls; blocks at a position >= 0."""
     theta, value = np.zeros(Z.shape[1]), float(m.sum() * np.log(2))
     for turn in range(ITERATIONS):
-        p = 1 / (1 + np.exp(-Z @ theta))
+        p = special.expit(Z @ theta)
         information = (m * p * (1 - p) * Z.T) @ Z
         if turn == 0:
             found = tuple(int(position[j]) for j in dependent(information))
@@ -121,6 +123,7 @@ def _newton(y: np.ndarray, m: np.ndarray, Z: np.ndarray, position: np.ndarray) -
                     "effects repeat others, or the cohort and period effects",
                     tuple(j for j in found if j >= 0),
                     "leave them out, or add comparison units",
+                    "blocks",
                 )
         try:
             step = np.linalg.solve(information, (y - m * p) @ Z)
@@ -130,7 +133,7 @@ def _newton(y: np.ndarray, m: np.ndarray, Z: np.ndarray, position: np.ndarray) -
         for _ in range(HALVINGS):
             index = Z @ (theta + part * step)
             new = float(m @ np.logaddexp(0, index) - y @ index)
-            if new <= value + 1e-12 * abs(value):
+            if new <= value + SLACK * abs(value):
                 break
             part /= 2
         theta, value = theta + part * step, new

@@ -28,7 +28,7 @@ from scipy import special
 
 from evalkit import inference
 from evalkit.errors import DesignError
-from evalkit.estimators._did.covariates import HALVINGS, ITERATIONS, SETTLED, CovariateError, dependent
+from evalkit.estimators._did.covariates import HALVINGS, ITERATIONS, SETTLED, SLACK, CovariateError, dependent
 from evalkit.estimators._did.terms import Terms
 
 
@@ -191,7 +191,7 @@ def _newton(y: np.ndarray, exposure: np.ndarray, terms: Terms, free: np.ndarray)
             moved[free] += part * step
             mu = _means(y, exposure, terms, moved)
             new = -special.xlogy(y, np.where(y > 0, mu, 1)).sum()
-            if new <= value + 1e-12 * abs(value):
+            if new <= value + SLACK * abs(value):
                 break
             part /= 2
         theta, value = moved, new
@@ -204,13 +204,14 @@ def _newton(y: np.ndarray, exposure: np.ndarray, terms: Terms, free: np.ndarray)
 
 
 def _require_events(y: np.ndarray, terms: Terms) -> None:
-    """Refuse regressors that are not nought only where nothing was counted: sum y x^2 = 0."""
+    """Refuse regressors that differ from nought only where nothing was counted: sum y x^2 = 0."""
     without = tuple(int(j) for j in np.flatnonzero(np.diag(terms.gram(y)) <= 0))
     if without:
         raise CovariateError(
             "nothing was counted in the cells of an effect, so that its ratio would be nought without an error",
             without,
             "let effects cover more periods or cohorts, or use a commoner outcome",
+            "regressors",
         )
 
 
