@@ -16,7 +16,7 @@ from conftest import REFERENCE
 from evalkit.errors import DesignError
 from evalkit.estimators._did.adjusted import adjusted, balance, comparison_weights
 from evalkit.estimators._did.adjusted_rows import adjusted_rows, row_weights
-from evalkit.estimators._did.covariates import CovariateError, propensity, redundant, regress
+from evalkit.estimators._did.propensity import CovariateError, propensity, redundant, regress
 
 EXACT = 1e-9  # both sides are closed-form least squares
 LOGIT = 1e-7  # DRDID's logit stops when the deviance settles to 1e-8, ours when the fit does to 1e-9

@@ -17,9 +17,9 @@ from scipy import stats
 
 from evalkit.errors import DesignError
 from evalkit.estimators._did import bacon, extended, poisson, stacks
-from evalkit.estimators._did.covariates import CovariateError
 from evalkit.estimators._did.poisson import Counts
-from evalkit.estimators._did.terms import Blocks, Columns
+from evalkit.estimators._did.propensity import CovariateError
+from evalkit.estimators._did.regressors import Blocks, Columns
 
 EXACT = 1e-9  # both sides are closed-form
 

@@ -27,7 +27,7 @@ from typing import Literal
 import numpy as np
 
 from evalkit.errors import DesignError
-from evalkit.estimators._did.covariates import Propensity, propensity, regress, require_sample
+from evalkit.estimators._did.propensity import Propensity, propensity, regress, require_sample
 
 Method = Literal["reg", "ipw", "dr"]
 COMPARED = "comparison units"

@@ -29,7 +29,7 @@ import numpy as np
 
 from evalkit.errors import DesignError
 from evalkit.estimators._did.adjusted import Adjusted, Method, centre, mean_of, weighted_side
-from evalkit.estimators._did.covariates import Line, Propensity, propensity, regress, require_sample
+from evalkit.estimators._did.propensity import Line, Propensity, propensity, regress, require_sample
 
 JOINED, COMPARED = "joined rows of one period", "comparison rows of one period"
 

@@ -34,9 +34,9 @@ from scipy import special
 from evalkit import inference
 from evalkit.errors import DesignError
 from evalkit.estimators._did import logit, poisson
-from evalkit.estimators._did.covariates import CovariateError
 from evalkit.estimators._did.poisson import Counts
-from evalkit.estimators._did.terms import Blocks
+from evalkit.estimators._did.propensity import CovariateError
+from evalkit.estimators._did.regressors import Blocks
 
 
 @dataclass(frozen=True, eq=False)

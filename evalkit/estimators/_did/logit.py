@@ -26,9 +26,9 @@ from scipy import special
 
 from evalkit import inference
 from evalkit.errors import DesignError
-from evalkit.estimators._did.covariates import HALVINGS, ITERATIONS, SETTLED, SLACK, CovariateError, dependent
 from evalkit.estimators._did.poisson import Counts, require_counts
-from evalkit.estimators._did.terms import Blocks
+from evalkit.estimators._did.propensity import HALVINGS, ITERATIONS, SETTLED, SLACK, CovariateError, dependent
+from evalkit.estimators._did.regressors import Blocks
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,8 +28,8 @@ from scipy import special
 
 from evalkit import inference
 from evalkit.errors import DesignError
-from evalkit.estimators._did.covariates import HALVINGS, ITERATIONS, SETTLED, SLACK, CovariateError, dependent
-from evalkit.estimators._did.terms import Terms
+from evalkit.estimators._did.propensity import HALVINGS, ITERATIONS, SETTLED, SLACK, CovariateError, dependent
+from evalkit.estimators._did.regressors import Terms
 
 
 @dataclass(frozen=True, eq=False)

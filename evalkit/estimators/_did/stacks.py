@@ -29,7 +29,7 @@ from scipy import linalg
 
 from evalkit import inference
 from evalkit.errors import DesignError
-from evalkit.estimators._did.covariates import dependent
+from evalkit.estimators._did.propensity import dependent
 
 GONE = 1e-9  # what is left of a column against its size when the effects take all of it
 REFERENCE = -1  # the time since joining against which effects are measured
