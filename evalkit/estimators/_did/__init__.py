@@ -1,1 +1,1 @@
-"""The linear core of difference-in-differences: designs as weights on unit-period outcomes."""
+"""Difference-in-differences as arrays: designs as weights on unit-period outcomes, and the kernels beside them."""
