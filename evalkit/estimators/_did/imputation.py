@@ -76,7 +76,7 @@ def unidentified(periods: Periods, wanted: np.ndarray) -> np.ndarray:
     T, q = sample.weight.shape[1], sample.z.shape[1]
     supported = (sample.weight > 0).any(axis=0)
     linked = (sample.weight > 0).any(axis=1)[:, None] & supported[None, :]
-    bad = np.logical_and(wanted, ~linked)
+    bad = np.array(wanted & ~linked)
     if periods.rank == q * (supported.sum() - 1):
         return bad
     outside = (np.eye(q * T) - periods.space @ periods.space.T).reshape(q * T, q, T)
