@@ -40,6 +40,7 @@ from evalkit.estimators._did.layout import Layout, layout
 from evalkit.estimators._did.linear import Linear
 from evalkit.estimators._did.propensity import CovariateError
 from evalkit.panel import Panel
+from evalkit.study.options import GroupTimeOptions, WindowedOptions
 
 TITLE = "Group-time difference-in-differences"
 METHODS: dict[str, Method] = {"or": "reg", "ipw": "ipw", "dr": "dr"}
@@ -48,14 +49,24 @@ SAID = {"or": "outcome regression", "ipw": "inverse probability weights", "dr": 
 
 def fit(panel: Panel) -> Estimate:
     """Effects of joining by cohort and period, averaged. Raises DesignError when not identified."""
-    front.require_comparison(panel)
     options = panel.study.protocol.model.group_time
-    design = Design(
+    design = _design(panel, options)
+    return estimate(panel, options, design, lambda found: _words(panel, found, design))
+
+
+def _design(panel: Panel, options: GroupTimeOptions) -> Design:
+    """Who is compared with whom, from the protocol."""
+    front.require_comparison(panel)
+    return Design(
         "never" if front.only_never(panel) else "not_yet",
         options.anticipation,
         options.base == "universal",
         "pairs" if options.unbalanced == "pairs" else "each",
     )
+
+
+def estimate(panel: Panel, options: WindowedOptions, design: Design, words: Callable[[GroupTime], Words]) -> Estimate:
+    """Group-time effects of a panel, averaged; `words` says what the design is. Raises DesignError as `fit`."""
     arrays = layout(panel)
     found = effects_by_cell(arrays, design)
     _require_cells(panel, arrays, found, design)
@@ -76,7 +87,7 @@ def fit(panel: Panel) -> Estimate:
         lambda some: linear(alone(len(found.cells.since), len(arrays.cohorts), some)),
         options,
     )
-    return assemble(panel, parts, _words(panel, found, design))
+    return assemble(panel, parts, words(found))
 
 
 def _linear(panel: Panel, arrays: Layout, found: GroupTime) -> Callable[[Averages], Linear]:
@@ -114,6 +125,19 @@ def _words(panel: Panel, found: GroupTime, design: Design) -> Words:
     asked = panel.study.protocol.covariates
     method = SAID[panel.study.protocol.model.group_time.method]
     adjusted = f", adjusted for {', '.join(asked)} by {method}" if asked else ""
+    return Words(
+        "group_time",
+        TITLE,
+        f"Group-time effects (Callaway and Sant'Anna 2021) against {whom}{each}{adjusted}{lead}",
+        "Without joining, each wave would have changed as the units that had not joined did, "
+        "and nothing changed before joining.",
+        warnings=left_out(panel, found),
+        counts={"group-time effects": len(found.cells.since)},
+    )
+
+
+def left_out(panel: Panel, found: GroupTime) -> tuple[str, ...]:
+    """Units and effects that could not be used, one sentence each."""
     warnings = []
     if found.dropped.any():
         names = ", ".join(map(str, panel.units.index[found.dropped][:5]))
@@ -126,12 +150,4 @@ def _words(panel: Panel, found: GroupTime, design: Design) -> Words:
             f"{numbers.of(len(found.skipped), 'group-time effect')} could not be computed: nobody was seen on one "
             "side, or one cluster alone."
         )
-    return Words(
-        "group_time",
-        TITLE,
-        f"Group-time effects (Callaway and Sant'Anna 2021) against {whom}{each}{adjusted}{lead}",
-        "Without joining, each wave would have changed as the units that had not joined did, "
-        "and nothing changed before joining.",
-        warnings=tuple(warnings),
-        counts={"group-time effects": len(found.cells.since)},
-    )
+    return tuple(warnings)

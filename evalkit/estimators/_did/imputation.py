@@ -88,16 +88,25 @@ def unidentified(periods: Periods, wanted: np.ndarray) -> np.ndarray:
     return bad
 
 
-def two_stage(found: Imputation, layout: Layout) -> Linear:
-    """The quantities with Gardner's contributions."""
-    total = found.target.sum(axis=1)
+def two_stage(found: Imputation, layout: Layout, design: np.ndarray | None = None) -> Linear:
+    """The quantities with Gardner's contributions.
+
+    design  regressors D of the second stage, of which the quantities are the coefficients, shape (U, T, K); by
+            default each quantity is the mean over the unit-periods of its own, which no other one shares
+    """
+    target, weights = found.target, found.weights
+    total = target.sum(axis=1)
 
     def centre(means: np.ndarray) -> np.ndarray:
         fitted = found.periods.fitted(found.periods.effects(means))
-        theta = np.einsum("utk,...ut->...k", found.types.count[:, None, None] * found.weights, means, optimize=True)
-        return np.einsum("utk,...ut->...uk", found.weights, fitted, optimize=True) + total * theta[..., None, :]
+        theta = np.einsum("utk,...ut->...k", found.types.count[:, None, None] * weights, means, optimize=True)
+        if design is None:
+            of_stage = total * theta[..., None, :]
+        else:
+            of_stage = np.einsum("utk,utj,...j->...uk", target, design, theta, optimize=True)
+        return np.einsum("utk,...ut->...uk", weights, fitted, optimize=True) + of_stage
 
-    return Linear(found.types, found.weights, centre, layout.cluster)
+    return Linear(found.types, weights, centre, layout.cluster)
 
 
 def conservative(found: Imputation, layout: Layout, touched: np.ndarray, *, leave_out: bool) -> Linear:

@@ -76,11 +76,19 @@ class Base:
         )
 
 
-def prepare(panel: Panel, anticipation: int, *, leads: bool = False, residual_leads: bool = False) -> Base:
+def prepare(
+    panel: Panel,
+    anticipation: int,
+    *,
+    leads: bool = False,
+    residual_leads: bool = False,
+    apart: np.ndarray | None = None,
+) -> Base:
     """Build it from a panel.
 
     leads           estimate effects before joining on the untouched sample alone
     residual_leads  take them as means of what the untouched sample leaves unexplained
+    apart           what else tells units apart, such as the group that an average is over, shape (n, p)
 
     Raises DesignError when nothing can be imputed.
     """
@@ -90,7 +98,9 @@ def prepare(panel: Panel, anticipation: int, *, leads: bool = False, residual_le
     untouched, touched = front.sample(arrays, anticipation)
     found = covariates(panel, arrays)
     arrays, gone = _usable(arrays, untouched)
-    types = gather(arrays.group, arrays.seen, arrays.weight, found.values) if found.names else arrays.types
+    told = [found.values] if found.names else []
+    told += [] if apart is None else [apart]
+    types = gather(arrays.group, arrays.seen, arrays.weight, np.hstack(told)) if told else arrays.types
     late = touched[types.first] & types.seen
     plain = types.masked(~late)
     effects = period_effects(Sample(types.count, plain.weight, found.z[types.first]))
@@ -100,14 +110,7 @@ def prepare(panel: Panel, anticipation: int, *, leads: bool = False, residual_le
     if residual_leads:
         wanted |= _explained(plain) & (since < -1 - anticipation) & np.isfinite(since)
     cells = observed(arrays, types, wanted)
-    if not len(cells.cells.since) or not (cells.cells.since >= 0).any():
-        raise DesignError(
-            "no wave has both an untouched period before joining and somebody left to compare with after it",
-            panel.study.slug,
-            "widen `window`, or add comparison units",
-        )
-    front.require_after(panel, cells.cells)
-    front.require_both_sides(arrays, np.asarray(arrays.seen.any(axis=1)), later_waves=True)
+    _require_cells(panel, arrays, cells)
     kept = types.masked(~bad)
     before = _leads(arrays, plain, since + anticipation, found) if leads else None
     if before is not None:
@@ -116,6 +119,17 @@ def prepare(panel: Panel, anticipation: int, *, leads: bool = False, residual_le
         arrays, kept, effects, cells, late, before,
         int((types.count @ plain.seen).sum()), found.sentence, _warnings(panel, arrays, types, bad, gone),
     )  # fmt: skip
+
+
+def _require_cells(panel: Panel, arrays: Layout, cells: Observed) -> None:
+    if not (cells.cells.since >= 0).any():
+        raise DesignError(
+            "no wave has both an untouched period before joining and somebody left to compare with after it",
+            panel.study.slug,
+            "widen `window`, or add comparison units",
+        )
+    front.require_after(panel, cells.cells)
+    front.require_both_sides(arrays, np.asarray(arrays.seen.any(axis=1)), later_waves=True)
 
 
 def _require_all_waves(panel: Panel) -> None:
