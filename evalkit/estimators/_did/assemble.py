@@ -40,6 +40,7 @@ class Parts:
     options    the protocol's
     before     effects before joining that are not among the cells: event times, and weighted sums
     residuals  of the model that no average restricts, for the wild bootstrap; shape (n, T)
+    shown      which cells have an error of their own, booleans, shape (m,); all by default
     """
 
     layout: Layout
@@ -52,6 +53,7 @@ class Parts:
     options: ComparisonOptions
     before: tuple[list[int], Linear] | None = None
     residuals: Callable[[Layout], np.ndarray] = bootstrap.residuals
+    shown: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Uncertainty:
 def uncertainty(panel: Panel, layout: Layout, linear: Linear, cells: Cells) -> Uncertainty:
     """The contributions of a design's quantities. Raises DesignError when nothing varies between units."""
     psi = linear.by_cluster(layout.Y)
-    clusters = int((psi != 0).any(axis=1).sum())
+    clusters = linear.count(psi)
     if not clusters:
         raise DesignError("the changes do not vary between units", panel.study.slug, "check the outcome")
     lone = front.lonely(layout, sorted(set(cells.cohort[cells.post].tolist())))
@@ -250,12 +252,12 @@ def _groups(panel: Panel, parts: Parts, rows: _Rows, names: Names) -> pd.DataFra
 def _cells(panel: Panel, parts: Parts) -> pd.DataFrame:
     """Effects by cohort and period, each with its own interval."""
     cells, layout, window = parts.cells, parts.layout, panel.study.window
-    m = len(cells.since)
-    if m > MOST_CELLS:
+    shown = np.arange(len(cells.since)) if parts.shown is None else np.flatnonzero(parts.shown)
+    if len(shown) > MOST_CELLS:
         return framed([], CELLS)
     out = []
-    for start in range(0, m, COLUMNS):
-        some = np.arange(start, min(start + COLUMNS, m))
+    for start in range(0, len(shown), COLUMNS):
+        some = shown[start : start + COLUMNS]
         linear = parts.single(some)
         unsure = uncertainty(panel, layout, linear, cells)
         said = ["effect of a wave in a period"] * len(some)

@@ -50,11 +50,6 @@ class Adjustment:
     X: np.ndarray
     method: Method
 
-    @property
-    def _size(self) -> np.ndarray:
-        """Weight of each unit, shape (n,)."""
-        return self.layout.weight.max(axis=1)
-
     def linear(self, averages: Averages) -> Linear:
         """The averages as weighted sums of outcomes. Raises DesignError as `adjusted` does."""
         layout, cells = self.layout, self.found.cells
@@ -72,7 +67,7 @@ class Adjustment:
             flat = means.reshape(-1, n, T)
             effect, psi = self._influence(flat, batches, averages.A)
             of_sizes = np.einsum("hmk,bm->bhk", slope, effect, optimize=True)[:, layout.group]
-            psi += self._size[:, None] * of_sizes
+            psi += self.layout.size[:, None] * of_sizes
             own = np.einsum("itk,bit->bik", W, flat, optimize=True)
             return (own - psi).reshape(*means.shape[:-1], -1)
 
@@ -110,7 +105,7 @@ class Adjustment:
 
     def _weights(self, batch: _Batch) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each cell the weights of the units' outcomes in its period and in its base, shape (s,) each."""
-        w, X = self._size[batch.units], self.X[batch.units]
+        w, X = self.layout.size[batch.units], self.X[batch.units]
         if self._in_pairs(batch):
             mine = np.where(batch.joined, w, 0.0)
             net = mine / mine.sum() - comparison_weights(self.method, batch.joined, X, w)
@@ -134,7 +129,7 @@ class Adjustment:
         self, flat: np.ndarray, batch: _Batch, now: np.ndarray, base: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Effects, shape (B, c), and contributions, shape (B, s, c)."""
-        w, X, Y = self._size[batch.units], self.X[batch.units], flat[:, batch.units]
+        w, X, Y = self.layout.size[batch.units], self.X[batch.units], flat[:, batch.units]
         B, s, c = len(flat), len(batch.units), len(now)
         if self._in_pairs(batch):
             change = np.moveaxis(Y[:, :, now] - Y[:, :, base], 0, 1).reshape(s, B * c)

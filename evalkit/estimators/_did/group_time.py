@@ -106,7 +106,7 @@ class GroupTime:
             at = self.base == b
             W[:, b, :] += base[at].T @ A[at]
         scaled = Roles(*(role * each for role in r))
-        size = _unit_size(layout, types)
+        size = layout.size[types.first]
         slope = np.concatenate([averages.slope, np.zeros((1, *averages.slope.shape[1:]))])
 
         def centre(means: np.ndarray) -> np.ndarray:
@@ -121,11 +121,6 @@ class GroupTime:
             return out
 
         return Linear(types, W, centre, layout.cluster)
-
-
-def _unit_size(layout: Layout, types: Types) -> np.ndarray:
-    """What one unit of each type adds to its cohort's size: its weight, one where all weigh equally."""
-    return types.weight.max(axis=1) if not layout.equal else np.ones(len(types.count))
 
 
 def effects_by_cell(layout: Layout, design: Design) -> GroupTime:
@@ -202,7 +197,7 @@ def _assembled(
     cohort, period, base = np.array([f[:3] for f in found], int).reshape(-1, 3).T
     joined = np.array([f[3] for f in found], bool).reshape(-1, U)
     others = np.array([f[4] for f in found], bool).reshape(-1, U)
-    weight = types.count * _unit_size(layout, types)
+    weight = types.count * layout.size[types.first]
     now, then = types.seen[:, period].T, types.seen[:, base].T
     roles = Roles(
         *(_shares(side & at, weight) for side, at in ((joined, now), (joined, then), (others, now), (others, then)))

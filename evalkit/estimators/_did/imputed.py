@@ -34,6 +34,7 @@ class Base:
     periods   period effects of the untouched sample
     observed  cells after joining (and, for two stages, before it)
     touched   unit-periods of each type outside the untouched sample, booleans, shape (U, T)
+    told_apart  periods in which more than one wave is untouched, booleans, shape (T,): alone, a wave is fitted
     before    effects before joining from a regression of their own
     rows      untouched unit-periods
     adjusted  what it is adjusted for, to be put into a sentence
@@ -45,6 +46,7 @@ class Base:
     periods: Periods
     observed: Observed
     touched: np.ndarray
+    told_apart: np.ndarray
     before: tuple[list[int], Linear] | None
     rows: int
     adjusted: str
@@ -73,6 +75,7 @@ class Base:
             lambda some: linear(np.eye(len(seen.cells.since))[:, some]),
             options,
             self.before,
+            shown=(seen.cells.since >= 0) | self.told_apart[seen.cells.period],
         )
 
 
@@ -108,7 +111,7 @@ def prepare(
     since = np.arange(arrays.Y.shape[1])[None, :] - np.append(arrays.cohorts, np.inf)[types.group][:, None]
     wanted = late & ~bad
     if residual_leads:
-        wanted |= _explained(plain) & (since < -1 - anticipation) & np.isfinite(since)
+        wanted |= plain.seen & (since < -1 - anticipation) & np.isfinite(since)
     cells = observed(arrays, types, wanted)
     _require_cells(panel, arrays, cells)
     kept = types.masked(~bad)
@@ -116,7 +119,7 @@ def prepare(
     if before is not None:
         before = [k - anticipation for k in before[0]], before[1]
     return Base(
-        arrays, kept, effects, cells, late, before,
+        arrays, kept, effects, cells, late, _told_apart(plain), before,
         int((types.count @ plain.seen).sum()), found.sentence, _warnings(panel, arrays, types, bad, gone),
     )  # fmt: skip
 
@@ -148,11 +151,9 @@ def _usable(arrays: Layout, untouched: np.ndarray) -> tuple[Layout, np.ndarray]:
     return (arrays.only(~gone[:, None]), gone) if gone.any() else (arrays, gone)
 
 
-def _explained(plain: Types) -> np.ndarray:
-    """Untouched unit-periods of types in periods that more than one wave was seen in: alone, a wave is fitted."""
-    waves = np.array([len(np.unique(plain.group[seen])) for seen in plain.seen.T])
-    out: np.ndarray = plain.seen & (waves > 1)[None, :]
-    return out
+def _told_apart(plain: Types) -> np.ndarray:
+    """Periods in which more than one wave is untouched, booleans, shape (T,)."""
+    return np.array([len(np.unique(plain.group[seen])) > 1 for seen in plain.seen.T])
 
 
 def _leads(arrays: Layout, plain: Types, since: np.ndarray, found: Covariates) -> tuple[list[int], Linear] | None:
