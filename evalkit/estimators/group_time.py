@@ -82,6 +82,7 @@ def fit(panel: Panel) -> Estimate:
         covariance=influence.T @ influence,
         exposure=exposure(panel, cells.period[post]),
         anticipation=design.anticipation,
+        base="universal" if design.universal else "varying",
         warnings=(*warnings, *_warnings(panel, effects, post)),
     )
 
