@@ -21,7 +21,7 @@ from scipy import stats
 from evalkit import inference, numbers
 from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
-from evalkit.inference.honest import Coefficients, long_differences
+from evalkit.inference.honest import Coefficients, in_blocks, long_differences
 
 MOST_BEFORE, MOST_AFTER = 12, 24
 
@@ -35,6 +35,7 @@ class Around:
     base          event time of the base period
     df            degrees of freedom of the errors
     average       the judged quantity as a row of terms, with its interval
+    block         periods that were averaged into one
     left_out      what was not used, in words; empty where all was
     """
 
@@ -43,6 +44,7 @@ class Around:
     base: int
     df: float
     average: dict[str, float]
+    block: int
     left_out: str
 
     def widened(self, level: float) -> Coefficients:
@@ -52,8 +54,11 @@ class Around:
         return Coefficients(kept.beta, factor * kept.sigma, kept.before, kept.after)
 
 
-def around(estimate: Estimate) -> Around:
-    """The path around joining. Raises DesignError, with the reason, where there is none to look at."""
+def around(estimate: Estimate, block: int = 1) -> Around:
+    """The path around joining. Raises DesignError, with the reason, where there is none to look at.
+
+    block  periods that are averaged into one (`inference.honest.in_blocks`); the limits then count blocks
+    """
     if estimate.comparison_only:
         raise DesignError("the coefficients are shown for comparison and are not effects of joining")
     events = estimate.events.reset_index(drop=True)
@@ -61,28 +66,30 @@ def around(estimate: Estimate) -> Around:
         raise DesignError("this design has no effects by time since joining")
     time = events["event_time"].to_numpy(int)
     base = -1 - estimate.anticipation
-    before = _before(estimate, time, base)
+    before = _before(estimate, time, base, MOST_BEFORE * block)
     every = np.flatnonzero(time > base)
-    after = every[:MOST_AFTER]
+    after = every[: MOST_AFTER * block]
     judged = events["phase"].eq("post").to_numpy()
     if not judged[after].any():
-        raise DesignError(f"none of the first {MOST_AFTER} periods after joining is in the average")
+        raise DesignError(f"none of the first {MOST_AFTER * block} periods after joining is in the average")
     rows = np.concatenate([before, after])
     beta, sigma = events["estimate"].to_numpy(float)[rows], estimate.covariance[np.ix_(rows, rows)]
     times = time[before] - base
     if estimate.base == "varying":
         beta, sigma = long_differences(beta, sigma, len(before))
         times = times - 1
-    coefficients = Coefficients(beta, sigma, times[-MOST_BEFORE:], time[after] - base)
+    coefficients = Coefficients(beta, sigma, times, time[after] - base)
     weights = judged[after] / judged[after].sum()
+    if block > 1:
+        coefficients, weights = in_blocks(coefficients, weights, block)
     df = float(events["df"].min())
     target = coefficients.target(weights)
-    error = float(np.sqrt(target @ sigma @ target))
-    average = inference.term("average over periods since joining", float(target @ beta), error, df, estimate.level)
-    return Around(coefficients, weights, base, df, average, _left_out(judged, every))
+    mean, error = inference.contrast(coefficients.beta, coefficients.sigma, target)
+    average = inference.term("average over periods since joining", mean, error, df, estimate.level)
+    return Around(coefficients, weights, base, df, average, block, _left_out(judged, every, MOST_AFTER * block))
 
 
-def _before(estimate: Estimate, time: np.ndarray, base: int) -> np.ndarray:
+def _before(estimate: Estimate, time: np.ndarray, base: int, most: int) -> np.ndarray:
     """Rows of the periods before joining that are used, in order of time."""
     varying = estimate.base == "varying"
     if not (time <= base).any():
@@ -99,14 +106,14 @@ def _before(estimate: Estimate, time: np.ndarray, base: int) -> np.ndarray:
         run.pop()  # after a gap: the change is over more than one period
     if not run:
         raise DesignError("only one period right before joining is analysed, so no change up to it is seen")
-    return np.array(run[::-1][-MOST_BEFORE:])
+    return np.array(run[::-1][-most:])
 
 
-def _left_out(judged: np.ndarray, every: np.ndarray) -> str:
-    dropped = int(judged[every[MOST_AFTER:]].sum())
+def _left_out(judged: np.ndarray, every: np.ndarray, most: int) -> str:
+    dropped = int(judged[every[most:]].sum())
     if not dropped:
         return ""
-    return f"Of the periods after joining the first {MOST_AFTER} are used; {dropped} later ones are not judged."
+    return f"Of the periods after joining the first {most} are used; {dropped} later ones are not judged."
 
 
 def judged(found: Around, unit: str, level: float) -> str:

@@ -4,7 +4,8 @@ Parallel trends are never known to hold. The bounds let the joined units depart 
 period after joining, by up to Mbar times the largest change of their gap from one period to the next before
 joining, and ask for which Mbar the interval still excludes zero: the breakdown value. Departures add up, so
 that the same Mbar allows more the longer the follow-up and the finer the periods. Beside it stands the
-interval that lets the course before joining carry on in a straight line.
+interval that lets the course before joining carry on in a straight line, drawn through at most a quarter as
+many periods as there are degrees of freedom.
 
 Source: Rambachan and Roth (2023), Rev Econ Stud 90:2555: relative magnitudes by the conditional
 least-favourable hybrid test; the straight line is the fixed-length interval under smoothness with M = 0.
@@ -33,7 +34,7 @@ GRID = np.arange(1, 9) / 4
 COLUMNS = ["kind", "mbar", "low", "high", "estimate", "breakdown"]
 
 
-def check(estimate: Estimate | Refusal) -> Check:
+def check(estimate: Estimate | Refusal, *, block: int = 1) -> Check:
     """Concern when departures less than half the worst seen before joining would overturn the finding.
 
     Reassuring from a breakdown value of 1 on: departures as bad as the worst seen would leave the finding.
@@ -42,11 +43,14 @@ def check(estimate: Estimate | Refusal) -> Check:
     interval holds zero to begin with, 5 when it was not reached. `data`: kind (`parallel` trends, `relative`
     magnitudes, straight `line`), mbar, low, high, estimate and breakdown (inf when not reached, missing when
     there is none), and label, unit, level. Not applicable where no path before joining is seen.
+
+    block  periods averaged into one before departures are measured; the estimate is then against the mean of
+           the last `block` periods before joining instead of the last alone
     """
     if isinstance(estimate, Refusal):
         return nothing(NAME, QUESTION, estimate)
     try:
-        found = around(estimate)
+        found = around(estimate, block)
         breakdown, data = _bounds(found, estimate.level)
     except DesignError as refusal:
         return nothing(NAME, QUESTION, refusal)
@@ -66,13 +70,24 @@ def _bounds(found: Around, level: float) -> tuple[float | None, pd.DataFrame]:
     rows = [("parallel", 0.0, *honest.original(coefficients, weights, level))]
     rows += [("relative", float(m), *ends) for m, ends in zip(GRID, sets(GRID), strict=True)]
     try:
-        line = honest.fixed_length(coefficients, weights, 0.0, level)
+        line = honest.fixed_length(_nearest(coefficients, found.df), weights, 0.0, level)
         rows.append(("line", math.nan, line.low, line.high))
     except DesignError:
-        pass  # too few clusters for a straight line through all periods: the figure goes without it
+        pass  # too few clusters for a straight line through these periods: the figure goes without it
     data = pd.DataFrame(rows, columns=COLUMNS[:4])
     held = math.nan if breakdown is None else breakdown
     return breakdown, data.assign(estimate=found.average["estimate"], breakdown=held)
+
+
+def _nearest(coefficients: honest.Coefficients, df: float) -> honest.Coefficients:
+    """The periods nearest to joining that a line is drawn through, at most df / 4 of them.
+
+    The weights come from the inverse of an estimated covariance: with many periods for few clusters they
+    would fit its noise, and the interval be too short.
+    """
+    first = max(coefficients.p - max(int(min(df / 4, coefficients.p)), 1), 0)
+    kept = coefficients
+    return honest.Coefficients(kept.beta[first:], kept.sigma[first:, first:], kept.before[first:], kept.after)
 
 
 def _judge(estimate: Estimate, found: Around, breakdown: float | None, data: pd.DataFrame) -> tuple[Verdict, str]:
@@ -83,6 +98,7 @@ def _judge(estimate: Estimate, found: Around, breakdown: float | None, data: pd.
     if breakdown is None:
         text = f"The mean over the periods since joining, {told}, holds zero even if trends were exactly parallel."
         return "inconclusive", f"{text} {rest}".strip()
+    step = "period" if found.block == 1 else f"mean of {found.block} periods"
     held = (
         f"even if departures after joining were {MOST:g} times the worst"
         if math.isinf(breakdown)
@@ -90,8 +106,8 @@ def _judge(estimate: Estimate, found: Around, breakdown: float | None, data: pd.
     )
     text = (
         f"The finding (mean over the periods since joining {told}) holds {held} seen before it: the largest change "
-        f"from one period to the next in {numbers.of(seen, 'period')}, allowed in every period after joining and all "
-        "in one direction."
+        f"from one {step} to the next, of {seen} seen, allowed in every {step} after joining and always in one "
+        "direction."
     )
     if breakdown < WEAK:
         return "concern", f"{text} Departures smaller than those already seen would overturn it. {rest}".strip()

@@ -3,6 +3,7 @@
 Source: Rambachan and Roth (2023), A more credible approach to parallel trends, Rev Econ Stud 90:2555.
 """
 
+from evalkit.inference.honest.blocks import in_blocks
 from evalkit.inference.honest.breakdown import breakdown
 from evalkit.inference.honest.coefficients import Coefficients, consecutive, long_differences, original
 from evalkit.inference.honest.fixed_length import FixedLength, fixed_length, folded_quantile
@@ -17,6 +18,7 @@ __all__ = [
     "curvature_bounds",
     "fixed_length",
     "folded_quantile",
+    "in_blocks",
     "long_differences",
     "original",
     "relative_magnitudes",

@@ -26,9 +26,10 @@ import numpy as np
 from scipy import special
 
 from evalkit.errors import DesignError
-from evalkit.inference.honest.coefficients import TINY, Coefficients
+from evalkit.inference.honest.coefficients import Coefficients
 
 NEWTON, GOLDEN = 30, 70
+SINGULAR = 1e-10  # an eigenvalue of a correlation matrix below this is rounding
 RATIO = (5**0.5 - 1) / 2
 
 
@@ -85,6 +86,8 @@ def fixed_length(coefficients: Coefficients, weights: np.ndarray, m: float, leve
     """
     if not (np.isfinite(m) and m >= 0):
         raise DesignError("M must be a number of at least 0")
+    if m > 0 and (coefficients.after % 1).any():
+        raise DesignError("bends are not defined between whole periods", fix="ask for the straight line, M = 0")
     target = coefficients.target(weights)
     problem = _problem(coefficients, target)
     k = _best(problem, _path(problem.H, problem.c), m, level)
@@ -113,8 +116,9 @@ def _problem(coefficients: Coefficients, target: np.ndarray) -> _Problem:
     S, cross = coefficients.sigma[:p, :p], coefficients.sigma[:p, p:] @ post
     fixed, free = slope * turn[:, 0], turn[:, 1:]
     H = free.T @ S @ free
-    values = np.linalg.eigvalsh(H) if p > 1 else np.ones(1)
-    if values.min() <= TINY * values.max():
+    involved = np.block([[S, cross[:, None]], [cross[None, :], post @ coefficients.sigma[p:, p:] @ post]])
+    size = np.sqrt(np.diag(involved))
+    if np.linalg.eigvalsh(involved / np.outer(size, size)).min() <= SINGULAR:
         raise DesignError(
             f"the {p} coefficients before joining rest on too few clusters to be told apart",
             fix="cluster on a finer level, or look at fewer periods",
