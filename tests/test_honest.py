@@ -446,7 +446,7 @@ def covered(mbar, draws, seed=11):
     cells = 0.5 ** np.abs(np.subtract.outer(np.arange(p + q + 1), np.arange(p + q + 1)))
     against = np.delete(np.eye(p + q + 1), p, axis=0) - np.eye(p + q + 1)[p]
     sigma = against @ cells @ against.T
-    worst = 1.5
+    worst = 8.0  # well above the noise, so that one piece alone decides and nothing is left to spare
     departures = np.where(times < -1, worst, 0.0) + np.where(times > 0, mbar * worst * times, 0.0)
     weights = np.full(q, 1 / q)
     drawn = np.random.default_rng(seed).multivariate_normal(departures, sigma, size=draws)
@@ -465,7 +465,7 @@ def test_coverage_at_the_edge_in_a_few_draws(mbar):
 @pytest.mark.slow
 @pytest.mark.parametrize("mbar", [0.5, 1.0, 2.0])
 def test_coverage_at_the_edge(mbar):
-    assert covered(mbar, 1500, seed=7) >= 0.93
+    assert 0.93 <= covered(mbar, 1500, seed=7) <= 0.97  # 0.951, 0.953 and 0.947 as measured
 
 
 def test_long_differences_are_minus_the_changes_still_to_come():

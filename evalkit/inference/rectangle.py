@@ -36,7 +36,7 @@ def inside(
         )
     root = np.linalg.cholesky(correlation)
     points = _points(len(mean) + 1)
-    stretch = np.ones(len(points)) if math.isinf(df) else np.sqrt(stats.chi2.ppf(points[:, -1], df) / df)
+    stretch = _stretch(len(mean) + 1, df)
     z = np.zeros((len(points), len(mean)))
     weight = np.ones(len(points))
     for i in range(len(mean)):
@@ -56,3 +56,10 @@ def inside(
 def _points(dimensions: int) -> np.ndarray:
     """Scrambled Sobol points with a fixed seed, strictly inside the unit cube; shape (2^14, dimensions)."""
     return np.clip(qmc.Sobol(dimensions, rng=0).random_base2(POWER_OF_TWO), 1e-12, 1 - 1e-12)
+
+
+@lru_cache(maxsize=16)
+def _stretch(dimensions: int, df: float) -> np.ndarray:
+    """S at the points' last coordinate, shape (2^14,)."""
+    points = _points(dimensions)
+    return np.ones(len(points)) if math.isinf(df) else np.sqrt(stats.chi2.ppf(points[:, -1], df) / df)

@@ -118,7 +118,7 @@ def _problem(coefficients: Coefficients, target: np.ndarray) -> _Problem:
     H = free.T @ S @ free
     involved = np.block([[S, cross[:, None]], [cross[None, :], post @ coefficients.sigma[p:, p:] @ post]])
     size = np.sqrt(np.diag(involved))
-    if np.linalg.eigvalsh(involved / np.outer(size, size)).min() <= SINGULAR:
+    if size.min() <= 0 or np.linalg.eigvalsh(involved / np.outer(size, size)).min() <= SINGULAR:
         raise DesignError(
             f"the {p} coefficients before joining rest on too few clusters to be told apart",
             fix="cluster on a finer level, or look at fewer periods",
