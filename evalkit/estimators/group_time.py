@@ -133,6 +133,7 @@ def _words(panel: Panel, found: GroupTime, design: Design) -> Words:
         "and nothing changed before joining.",
         warnings=left_out(panel, found),
         counts={"group-time effects": len(found.cells.since)},
+        base="universal" if design.universal else "varying",
     )
 
 

@@ -50,6 +50,7 @@ def fit(panel: Panel) -> Estimate:
             estimand="average effect on the joined (ATT) over the analysed periods after joining, beyond that on "
             f"{other.outcome.title}",
             counts={"group-time effects": len(cells.cells.since)},
+            base="varying",
         ),
     )
     return replace(found, exposure=None)

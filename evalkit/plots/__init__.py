@@ -1,5 +1,6 @@
 """Figures: they draw what was computed, and compute nothing."""
 
+from evalkit.plots.bounds import pretrend_power, sensitivity_bounds
 from evalkit.plots.checks import autocorrelation, detectable, forecast_error, influence, placebo_dates, seasonality
 from evalkit.plots.curve import specification_curve
 from evalkit.plots.estimates import counterfactual, effect_path, event_study, forest
@@ -19,7 +20,9 @@ __all__ = [
     "heat_map",
     "influence",
     "placebo_dates",
+    "pretrend_power",
     "rollout",
     "seasonality",
+    "sensitivity_bounds",
     "specification_curve",
 ]

@@ -58,7 +58,10 @@ class Parts:
 
 @dataclass(frozen=True)
 class Words:
-    """What a design says of itself: how the effects are formed, what must hold, and its own warnings."""
+    """What a design says of itself: how the effects are formed, what must hold, and its own warnings.
+
+    base  what effects before joining are measured against: see `Estimate`
+    """
 
     design: str
     title: str
@@ -68,6 +71,7 @@ class Words:
     warnings: tuple[str, ...] = ()
     estimand: str = "average effect on the joined (ATT) over the analysed periods after joining"
     counts: dict[str, int] = field(default_factory=dict)
+    base: str = "universal"
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +137,7 @@ def assemble(panel: Panel, parts: Parts, words: Words) -> Estimate:
         groups=_groups(panel, parts, rows, names),
         exposure=exposure(panel, parts.cells.period[parts.cells.post]),
         anticipation=options.anticipation,
+        base=words.base,
         warnings=(*words.warnings, *more, *front.warn(panel, layout, parts.cells, unsure.clusters)),
     )
 
