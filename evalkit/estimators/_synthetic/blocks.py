@@ -12,7 +12,8 @@ joined unit seen in fewer than half of the periods on either side is left out. A
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from evalkit.errors import DesignError
 from evalkit.panel import Panel
 
 DONORS = 4  # fewer are a matched comparison, not a synthetic one, and cannot place an effect among placebos
+PAIR = 2  # units or clusters of which one can be left out
 SEEN = 0.5  # share of the periods on a side in which a joined unit must be seen
 
 
@@ -88,8 +90,8 @@ def blocks(panel: Panel, Y: np.ndarray, g: np.ndarray, least: int) -> Blocks:
         phase = _phase(panel, cohort)
         joined = _seen(Y, np.flatnonzero(g == cohort), phase, out)
         columns = np.flatnonzero(~np.isnan(Y[joined]).any(axis=0)) if len(joined) else np.empty(0, int)
-        out.skipped |= {int(c) for c in np.flatnonzero(np.isin(phase, ["pre", "post"])) if _seen_by(Y, int(c))}
-        out.skipped -= {int(c) for c in columns}
+        analysed = np.isin(phase, ["pre", "post"]) & ~np.isnan(Y).all(axis=0)
+        out.skipped |= {int(c) for c in np.setdiff1d(np.flatnonzero(analysed), columns)} if len(joined) else set()
         sides = {side: columns[phase[columns] == side] for side in ("pre", "transition", "post")}
         why = _too_little(panel, joined, sides, least)
         if why:
@@ -119,10 +121,6 @@ def _phase(panel: Panel, cohort: int) -> np.ndarray:
     window = panel.study.window
     joined = pd.Series(pd.PeriodIndex([window[cohort]] * len(window)))
     return np.asarray(panel.study.phases(joined, pd.Series(window)), dtype=str)
-
-
-def _seen_by(Y: np.ndarray, column: int) -> bool:
-    return bool(~np.isnan(Y[:, column]).all())
 
 
 def _seen(Y: np.ndarray, joined: np.ndarray, phase: np.ndarray, out: Blocks) -> np.ndarray:
@@ -155,12 +153,12 @@ Wave = tuple[int, np.ndarray, dict[str, np.ndarray]]
 
 def _of_wave(Y: np.ndarray, g: np.ndarray, wave: Wave, out: Blocks, rule: tuple[bool, int]) -> None:
     """Add the blocks of one wave."""
-    cohort, joined, sides = wave
+    cohort, _, sides = wave
     later, least = rule
     cuts = np.unique(g[g > cohort]) if later else np.empty(0)
     edges = [cohort, *(int(c) for c in cuts), Y.shape[1]]
     total = len(sides["post"])
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in pairwise(edges):
         after = sides["post"][(sides["post"] >= first) & (sides["post"] < end)]
         if not len(after):
             continue
@@ -176,19 +174,7 @@ def _of_wave(Y: np.ndarray, g: np.ndarray, wave: Wave, out: Blocks, rule: tuple[
         out.refused[cohort] = f"fewer than {DONORS} donors are seen throughout its periods"
         out.lost.pop(cohort, None)
     elif len(mine) > 1 or given < total:
-        out.found[-len(mine) :] = [_shared(b, given) for b in mine]
-
-
-def _shared(block: Block, given: int) -> Block:
-    return Block(
-        block.cohort,
-        block.joined,
-        block.donors,
-        block.before,
-        block.after,
-        block.between,
-        len(block.after) / given,
-    )
+        out.found[-len(mine) :] = [replace(b, share=len(b.after) / given) for b in mine]
 
 
 def _block(Y: np.ndarray, wave: Wave, pool: np.ndarray, after: np.ndarray, out: Blocks) -> Block | None:

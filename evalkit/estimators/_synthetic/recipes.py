@@ -71,9 +71,8 @@ def control(sample: Sample, start: Weights | None = None, *, levels: bool = True
     as predictors; with levels taken out Doudchenko and Imbens (2016), NBER 22791, and Ferman and Pinto
     (2021), Quantitative Economics 12:1197.
     """
-    ridge = len(sample.joined) * (NEGLIGIBLE * sample.noise) ** 2
     X, y = _levelled(sample) if levels else (sample.before, sample.joined)
-    unit = simplex(X.T, y, ridge, None if start is None else start.unit > 0)
+    unit = simplex(X.T, y, 0.0, None if start is None else start.unit > 0)
     return Weights(unit, _own_level(sample, levels=levels))
 
 

@@ -27,43 +27,53 @@ from math import comb
 import numpy as np
 
 from evalkit.errors import DesignError
-from evalkit.estimators._synthetic.blocks import DONORS, Block
-from evalkit.estimators._synthetic.recipes import Recipe, Weights
+from evalkit.estimators._synthetic.blocks import DONORS, PAIR, Block
+from evalkit.estimators._synthetic.recipes import Recipe, Sample, Weights, plain
 from evalkit.estimators._synthetic.runs import Quantities, Run, postfit, prefit, run
 
 SEED = 20_210_912
+TINY = 1e-9  # donors with less weight than this between them cannot stand in for the others
 REDRAWN = 20  # draws a replicate before a bootstrap is given up
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What replicates start from: values, shape (units, periods), blocks, recipe, the run and its quantities."""
+    """What replicates start from.
+
+    Y           values, shape (units, periods)
+    blocks      as fitted
+    recipes     how, one a block
+    run         what came of it
+    quantities  what is read off it
+    levels      whether levels are taken out, so that the fit before joining is judged around its mean
+    """
 
     Y: np.ndarray
     blocks: Sequence[Block]
-    recipe: Recipe
+    recipes: Sequence[Recipe]
     run: Run
     quantities: Quantities
+    levels: bool = True
 
 
 @dataclass(frozen=True, eq=False)
 class Placebos:
     """What was found where nobody joined.
 
-    who     units of every placebo, shape (placebos, joined units), positions
-    values  quantities, shape (placebos, quantities)
-    fit     root mean squared gap before joining, shape (placebos,)
-    ratio   root mean squared gap after joining over `fit`, shape (placebos,)
+    who      units of every placebo, shape (placebos, joined units), positions
+    figures  quantities, shape (placebos, quantities)
+    fit      root mean squared gap before joining, shape (placebos,)
+    ratio    root mean squared gap after joining over `fit`, shape (placebos,)
     """
 
     who: np.ndarray
-    values: np.ndarray
+    figures: np.ndarray
     fit: np.ndarray
     ratio: np.ndarray
 
     def covariance(self) -> np.ndarray:
         """Of the quantities: mean product of deviations from the mean (algorithm 4)."""
-        centred = self.values - self.values.mean(axis=0)
+        centred = self.figures - self.figures.mean(axis=0)
         out: np.ndarray = centred.T @ centred / len(centred)
         return out
 
@@ -88,11 +98,11 @@ def placebos(fitted: Fitted, never: np.ndarray, joined: np.ndarray, most: int) -
     for who in chosen:
         played = [_played(b, joined, who) for b in fitted.blocks]
         starts = [_start(w, b, p) for w, b, p in zip(fitted.run.weights, fitted.blocks, played, strict=True)]
-        again = run(fitted.Y, played, fitted.recipe, starts)
+        again = run(fitted.Y, played, fitted.recipes, starts)
         values.append(fitted.quantities.of(again.gaps, again.units))
-        before = prefit(again.gaps, played, again.units)
+        before = prefit(again, played, levels=fitted.levels)
         fit.append(before)
-        ratio.append(postfit(again.gaps, played, again.units) / before if before > 0 else np.inf)
+        ratio.append(postfit(again, played) / before if before > 0 else np.inf)
     return Placebos(chosen, np.array(values), np.array(fit), np.array(ratio))
 
 
@@ -148,7 +158,7 @@ def jackknife(fitted: Fitted, cluster: np.ndarray, *, refit: bool) -> tuple[np.n
     involved = np.unique(np.concatenate([np.concatenate([b.joined, b.donors]) for b in fitted.blocks]))
     names = np.unique(cluster[involved])
     for block in fitted.blocks:
-        if len(np.unique(cluster[block.joined])) < 2:
+        if len(np.unique(cluster[block.joined])) < PAIR:
             raise DesignError(
                 "a wave is a single unit or cluster, so leaving it out leaves nobody",
                 fix="use `inference: placebo`, for which there must be more units that never joined",
@@ -172,25 +182,30 @@ def _without(fitted: Fitted, out: np.ndarray, *, refit: bool) -> np.ndarray:
     starts = []
     for weights, block, less in zip(fitted.run.weights, fitted.blocks, kept, strict=True):
         start = _start(weights, block, less)
-        if not refit and abs(start.unit.sum()) <= 1e-9:
+        if not refit and abs(start.unit.sum()) <= TINY:
             raise DesignError(
                 "one donor or cluster carries all of the weight, so it cannot be left out",
                 fix="use `inference: placebo`",
             )
         starts.append(start)
     if refit:
-        again = run(fitted.Y, kept, fitted.recipe, starts)
+        again = run(fitted.Y, kept, fitted.recipes, starts)
     else:
-        same = [Weights(s.unit / s.unit.sum(), s.period) for s in starts]
-        recipes = iter(same)
-        again = run(fitted.Y, kept, lambda _, __: next(recipes))
+        again = run(
+            fitted.Y, kept, [_as_given] * len(kept), [Weights(s.unit / s.unit.sum(), s.period) for s in starts]
+        )
     return fitted.quantities.of(again.gaps, again.units)
+
+
+def _as_given(sample: Sample, start: Weights | None) -> Weights:
+    """Weights that stay as they are."""
+    return start if start is not None else plain(sample)
 
 
 def _less(block: Block, gone: set[int]) -> Block:
     joined = np.array([u for u in block.joined.tolist() if u not in gone], int)
     donors = np.array([u for u in block.donors.tolist() if u not in gone], int)
-    if len(donors) < 2:
+    if len(donors) < PAIR:
         raise DesignError("one cluster holds all but one of the donors", fix="cluster on a finer level")
     return replace(block, joined=joined, donors=donors)
 
@@ -207,10 +222,10 @@ def bootstrap(fitted: Fitted, times: int) -> np.ndarray:
     for _ in range(REDRAWN * times):
         drawn = random.choice(order, len(order))
         again = [_drawn(b, drawn) for b in fitted.blocks]
-        if any(len(b.joined) == 0 or len(np.unique(b.donors)) < 2 for b in again):
+        if any(len(b.joined) == 0 or len(np.unique(b.donors)) < PAIR for b in again):
             continue
         starts = [_start(w, b, d) for w, b, d in zip(fitted.run.weights, fitted.blocks, again, strict=True)]
-        found = run(fitted.Y, again, fitted.recipe, starts)
+        found = run(fitted.Y, again, fitted.recipes, starts)
         values.append(fitted.quantities.of(found.gaps, found.units))
         if len(values) == times:
             centred = np.array(values) - np.mean(values, axis=0)

@@ -35,9 +35,9 @@ def augment(X: np.ndarray, y: np.ndarray, unit: np.ndarray, penalty: float) -> n
     """Augmented weights, shape (n,). X, shape (n, T0), donors; y, shape (T0,), the joined; unit, their weights."""
     centre = X.mean(axis=0)
     C, d = X - centre, y - centre
-    values, vectors = np.linalg.eigh(C.T @ C)
-    left = vectors.T @ (d - C.T @ unit)
-    out: np.ndarray = unit + C @ (vectors @ (left / (np.maximum(values, 0.0) + penalty)))
+    U, size, V = np.linalg.svd(C, full_matrices=False)
+    left = V @ (d - C.T @ unit)
+    out: np.ndarray = unit + U @ (left * size / (size**2 + penalty))
     return out
 
 
@@ -76,10 +76,9 @@ def _left_out(X: np.ndarray, y: np.ndarray, keep: np.ndarray, grid: np.ndarray, 
     C, d = X - centre, y - centre
     inside, outside = C[:, keep], C[:, ~keep][:, 0]
     unit = simplex(inside.T, d[keep], 0.0, start > 0)
-    values, vectors = np.linalg.eigh(inside.T @ inside)
-    left = vectors.T @ (d[keep] - inside.T @ unit)
-    reach = vectors.T @ (inside.T @ outside)
-    bent = (reach * left) @ (1 / (np.maximum(values, 0.0)[:, None] + grid))
+    U, size, V = np.linalg.svd(inside, full_matrices=False)
+    left = V @ (d[keep] - inside.T @ unit)
+    bent = (size * (outside @ U) * left) @ (1 / (size[:, None] ** 2 + grid))
     out: np.ndarray = float(d[~keep][0] - outside @ unit) - bent
     return out
 

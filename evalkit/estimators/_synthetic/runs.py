@@ -71,15 +71,16 @@ def gap(Y: np.ndarray, block: Block, weights: Weights) -> np.ndarray:
 
 
 def run(
-    Y: np.ndarray, blocks: Sequence[Block], recipe: Recipe, starts: Sequence[Weights | None] | None = None
+    Y: np.ndarray, blocks: Sequence[Block], recipes: Sequence[Recipe], starts: Sequence[Weights | None] | None = None
 ) -> Run:
     """Fit every block.
 
-    Y       shape (units, periods)
-    starts  weights near the optimum, one a block, to save time
+    Y        shape (units, periods)
+    recipes  how, one a block
+    starts   weights near the optimum, one a block, to save time
     """
     begun = starts or [None] * len(blocks)
-    weights = [recipe(sample(Y, b), start) for b, start in zip(blocks, begun, strict=True)]
+    weights = [recipe(sample(Y, b), start) for recipe, b, start in zip(recipes, blocks, begun, strict=True)]
     gaps = np.stack([gap(Y, b, w) for b, w in zip(blocks, weights, strict=True)])
     return Run(gaps, weights, np.array([len(b.joined) for b in blocks], float))
 
@@ -108,15 +109,19 @@ def _which(blocks: Sequence[Block], periods: int, side: str) -> np.ndarray:
     return out
 
 
-def prefit(gaps: np.ndarray, blocks: Sequence[Block], units: np.ndarray) -> float:
-    """Root mean squared gap before joining, over blocks by joined units and share."""
-    weight = units * np.array([b.share for b in blocks])
-    square = np.array([np.mean(row[b.before] ** 2) for row, b in zip(gaps, blocks, strict=True)])
+def prefit(run: Run, blocks: Sequence[Block], *, levels: bool) -> float:
+    """Root mean squared gap before joining, over blocks by joined units and share.
+
+    levels  gaps are taken around their own mean, which these designs do not try to make nought
+    """
+    weight = run.units * np.array([b.share for b in blocks])
+    gaps = [row[b.before] for row, b in zip(run.gaps, blocks, strict=True)]
+    square = np.array([np.var(one) if levels else np.mean(one**2) for one in gaps])
     return float(np.sqrt(weight @ square / weight.sum()))
 
 
-def postfit(gaps: np.ndarray, blocks: Sequence[Block], units: np.ndarray) -> float:
+def postfit(run: Run, blocks: Sequence[Block]) -> float:
     """Root mean squared gap after joining, over joined unit-periods."""
-    weight = units * np.array([float(len(b.after)) for b in blocks])
-    square = np.array([np.mean(row[b.after] ** 2) for row, b in zip(gaps, blocks, strict=True)])
+    weight = run.units * np.array([float(len(b.after)) for b in blocks])
+    square = np.array([np.mean(row[b.after] ** 2) for row, b in zip(run.gaps, blocks, strict=True)])
     return float(np.sqrt(weight @ square / weight.sum()))

@@ -20,6 +20,7 @@ from evalkit.study.options.series import (
     PooledOptions,
     Season,
 )
+from evalkit.study.options.synthetic import AugmentedOptions, SyntheticControlOptions, SyntheticDidOptions
 
 __all__ = [
     "BELONGS",
@@ -27,6 +28,7 @@ __all__ = [
     "COUNTED",
     "GAUSSIAN",
     "LINEAR",
+    "AugmentedOptions",
     "ControlOptions",
     "GroupTimeOptions",
     "Impact",
@@ -35,6 +37,8 @@ __all__ = [
     "ModelOptions",
     "PooledOptions",
     "Season",
+    "SyntheticControlOptions",
+    "SyntheticDidOptions",
     "TwowayOptions",
 ]
 
@@ -48,3 +52,6 @@ class ModelOptions(Strict):
     twoway: TwowayOptions = TwowayOptions()
     event_study: TwowayOptions = TwowayOptions()
     group_time: GroupTimeOptions = GroupTimeOptions()
+    synthetic_control: SyntheticControlOptions = SyntheticControlOptions()
+    augmented_synthetic_control: AugmentedOptions = AugmentedOptions()
+    synthetic_did: SyntheticDidOptions = SyntheticDidOptions()
