@@ -55,7 +55,7 @@ def rollout(units=12, joined=6, at=JOINED_AT):
 
 
 def thin(data, seed=4, share=0.1, design=""):
-    """The same rows less a tenth, chosen at random, or a few: a donor of a synthetic design must be seen throughout."""
+    """The same rows less a tenth, at random; less a few where donors must be seen throughout (synthetic designs)."""
     share = 0.01 if design in SYNTHETIC else share
     keep = np.random.default_rng(seed).random(len(data)) >= share
     return data[keep]

@@ -10,8 +10,10 @@ from evalkit.checks.forecast_error import check as forecast_error
 from evalkit.checks.influence import check as influence
 from evalkit.checks.parallel_trends import check as parallel_trends
 from evalkit.checks.placebo_dates import check as placebo_dates
+from evalkit.checks.placebo_units import check as placebo_units
 from evalkit.checks.seasonality import check as seasonality
 from evalkit.checks.specification_curve import check as specification_curve
+from evalkit.checks.synthetic_fit import check as synthetic_fit
 
 __all__ = [
     "agreement",
@@ -24,6 +26,8 @@ __all__ = [
     "influence",
     "parallel_trends",
     "placebo_dates",
+    "placebo_units",
     "seasonality",
     "specification_curve",
+    "synthetic_fit",
 ]
