@@ -19,7 +19,8 @@ units that never joined - 1 degrees of freedom. This takes joined and never join
 the rank of the effect among placebos, which needs no more than exchangeability, stands in the
 diagnostics, but with n placebos it cannot fall below 1 / (n + 1), and an interval at every level could not
 be made of it. Where too few never joined, units are left out in turn. `inference: conformal` tests
-a constant effect by shifting residuals in time.
+a constant effect by shifting residuals in time; it sees little unless periods before joining are many times
+those after.
 
 Assumes that the weighted donors would have gone on following the joined units had these not joined, that
 donors were not touched by the joining of others, and that nothing changed before joining in

@@ -21,7 +21,7 @@ def estimate(panel: Panel, method: Method) -> Estimate:
     found = answer(panel, method)
     events, covariance = shown.events(panel, found)
     terms = [shown.row(panel, found, at, name) for at, name in enumerate(found.asked.terms)]
-    said = told.method(found)
+    said = told.method(panel, found)
     more: list[str] = []
     if method.inference == "conformal":
         terms, more = _conformal(panel, found, terms)

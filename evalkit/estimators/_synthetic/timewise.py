@@ -2,7 +2,9 @@
 
 Both take one wave and a recipe without period weights of its own (synthetic control, augmented). They
 ask less of the donors than placebos do, and more of time: what is left over must look alike whenever
-it is looked at.
+it is looked at. As weights (and a unit's own level) are found from all periods under the hypothesis, an
+effect that lasts through many periods is partly taken up by them, so that the conformal test sees little
+unless the periods before joining are many times those after.
 
 Sources: Chernozhukov, Wuthrich and Zhu (2021), J Am Stat Assoc 116:1849 (conformal, moving blocks);
 Barber, Candes, Ramdas and Tibshirani (2021), Ann Stat 49:486 (jackknife+), over periods as in
@@ -77,6 +79,7 @@ def conformal_interval(
     Ends are where p first falls below alpha on the way out from the estimate, found by bisection. Raises
     DesignError when p cannot fall so low, or the estimate itself is rejected.
     """
+    alpha = round(alpha, 9)  # p is a whole number of periods over all of them, and 1 - 0.95 is a little over 0.05
     chosen = len(series.joined) - series.before if columns is None else len(columns)
     total = series.before + chosen
     if 1 / total >= alpha:

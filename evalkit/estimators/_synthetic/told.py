@@ -57,7 +57,7 @@ def _rank(real: float, placebos: np.ndarray) -> float:
     return float((1 + (placebos >= real * (1 - 1e-12)).sum()) / (1 + len(placebos)))
 
 
-def method(answer: Answer) -> str:
+def method(panel: Panel, answer: Answer) -> str:
     """How it was computed, one sentence."""
     kind, sure = answer.sure.kind, answer.sure
     df = float(sure.df[0])
@@ -71,7 +71,8 @@ def method(answer: Answer) -> str:
         )
     elif kind == "jackknife":
         again = "weights found again" if answer.method.refit else "weights kept and scaled back to one"
-        error = f"standard errors from leaving every unit or cluster out in turn, {again}"
+        each = "unit" if panel.units["cluster"].is_unique else "cluster"
+        error = f"standard errors from leaving every {each} out in turn, {again}"
     else:
         error = (
             f"standard errors from {answer.method.draws} seeded draws of units with replacement, weights found again"
