@@ -48,7 +48,9 @@ def made(units=16, waves=((24, 1),), noise=0.4, seed=3, build=0.0):
 @pytest.fixture
 def panel(make):
     def built(rows, rollout, **changes):
-        return make.panel(rows, rollout, **{"window": ["2018-01", "2021-04"], "horizons": [6], **changes})
+        few = {design: {"replications": 50} for design in SYNTHETIC}  # enough for what is asked here, and quicker
+        given = {"window": ["2018-01", "2021-04"], "horizons": [6], "model": few, **changes}
+        return make.panel(rows, rollout, **given)
 
     return built
 

@@ -86,6 +86,12 @@ def answer(panel: Panel, method: Method) -> Answer:
     """Fit a synthetic design. Raises DesignError with the reason when the panel cannot carry it."""
     Y, g = panel.value_matrix()
     found = blocks(panel, Y, g, method.least)
+    if method.inference == "conformal" and len(found.found) > 1:
+        raise DesignError(
+            "conformal intervals are for one wave, or waves would have to share their residuals",
+            panel.study.slug,
+            "use `inference: placebo`",
+        )
     wanted = asked(panel.study, found.found)
     _varies(panel, Y, found)
     once = run(Y, found.found, [method.recipe] * len(found.found))

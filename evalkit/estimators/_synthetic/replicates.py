@@ -28,7 +28,7 @@ import numpy as np
 
 from evalkit.errors import DesignError
 from evalkit.estimators._synthetic.blocks import DONORS, PAIR, Block
-from evalkit.estimators._synthetic.recipes import Recipe, Sample, Weights, plain
+from evalkit.estimators._synthetic.recipes import Recipe, Weights
 from evalkit.estimators._synthetic.runs import Quantities, Run, postfit, prefit, run
 
 SEED = 20_210_912
@@ -163,7 +163,11 @@ def jackknife(fitted: Fitted, cluster: np.ndarray, *, refit: bool) -> tuple[np.n
                 "a wave is a single unit or cluster, so leaving it out leaves nobody",
                 fix="use `inference: placebo`, for which there must be more units that never joined",
             )
-    values = np.array([_without(fitted, cluster == name, refit=refit) for name in names])
+    if refit:
+        values = np.array([_refitted(fitted, cluster == name) for name in names])
+    else:
+        code = np.where(np.isin(cluster, names), np.searchsorted(names, cluster), 0)
+        values = _weights_kept(fitted, code)
     own = [np.isin(names, np.unique(cluster[b.joined])) for b in fitted.blocks]
     ours = np.any(own, axis=0)
     centred = values - values.mean(axis=0)
@@ -175,31 +179,54 @@ def jackknife(fitted: Fitted, cluster: np.ndarray, *, refit: bool) -> tuple[np.n
     return factor * centred.T @ centred, np.nan_to_num(welch, nan=1.0)
 
 
-def _without(fitted: Fitted, out: np.ndarray, *, refit: bool) -> np.ndarray:
-    """The quantities without some units."""
+def _refitted(fitted: Fitted, out: np.ndarray) -> np.ndarray:
+    """The quantities without some units, weights found again."""
     gone = set(np.flatnonzero(out).tolist())
     kept = [_less(b, gone) for b in fitted.blocks]
-    starts = []
-    for weights, block, less in zip(fitted.run.weights, fitted.blocks, kept, strict=True):
-        start = _start(weights, block, less)
-        if not refit and abs(start.unit.sum()) <= TINY:
-            raise DesignError(
-                "one donor or cluster carries all of the weight, so it cannot be left out",
-                fix="use `inference: placebo`",
-            )
-        starts.append(start)
-    if refit:
-        again = run(fitted.Y, kept, fitted.recipes, starts)
-    else:
-        again = run(
-            fitted.Y, kept, [_as_given] * len(kept), [Weights(s.unit / s.unit.sum(), s.period) for s in starts]
-        )
+    starts = [_start(w, b, less) for w, b, less in zip(fitted.run.weights, fitted.blocks, kept, strict=True)]
+    again = run(fitted.Y, kept, fitted.recipes, starts)
     return fitted.quantities.of(again.gaps, again.units)
 
 
-def _as_given(sample: Sample, start: Weights | None) -> Weights:
-    """Weights that stay as they are."""
-    return start if start is not None else plain(sample)
+def _weights_kept(fitted: Fitted, code: np.ndarray) -> np.ndarray:
+    """The quantities without each cluster in turn, weights kept, shape (clusters, quantities).
+
+    code  cluster of every unit, shape (units,)
+    """
+    clusters = code.max() + 1
+    gaps = np.empty((clusters, *fitted.run.gaps.shape))
+    units = np.empty((clusters, len(fitted.blocks)))
+    for at, (block, weights) in enumerate(zip(fitted.blocks, fitted.run.weights, strict=True)):
+        gaps[:, at], units[:, at] = _one_block(fitted.Y, block, weights, code)
+    return np.array([fitted.quantities.of(g, n) for g, n in zip(gaps, units, strict=True)])
+
+
+def _one_block(Y: np.ndarray, block: Block, weights: Weights, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gaps of one block without each cluster in turn, shape (clusters, periods), and the joined units left."""
+    columns = np.concatenate([block.before, block.between, block.after])
+    joined = Y[np.ix_(block.joined, columns)]
+    donors = Y[np.ix_(block.donors, columns)] * weights.unit[:, None]
+    clusters, ours, theirs = code.max() + 1, code[block.joined], code[block.donors]
+    left = len(joined) - np.bincount(ours, minlength=clusters)
+    share = weights.unit.sum() - np.bincount(theirs, weights.unit, clusters)
+    if np.abs(share).min() <= TINY:
+        raise DesignError(
+            "one donor or cluster carries all of the weight, so it cannot be left out",
+            fix="use `inference: placebo`",
+        )
+    mean = (joined.sum(axis=0) - _summed(joined, ours, clusters)) / left[:, None]
+    other = (donors.sum(axis=0) - _summed(donors, theirs, clusters)) / share[:, None]
+    out = np.full((clusters, Y.shape[1]), np.nan)
+    out[:, columns] = mean - other
+    out[:, columns] -= (out[:, block.before] @ weights.period)[:, None]
+    return out, left
+
+
+def _summed(rows: np.ndarray, code: np.ndarray, clusters: int) -> np.ndarray:
+    """Rows added up within clusters, shape (clusters, columns)."""
+    out = np.zeros((clusters, rows.shape[1]))
+    np.add.at(out, code, rows)
+    return out
 
 
 def _less(block: Block, gone: set[int]) -> Block:

@@ -62,14 +62,7 @@ def _counts(found: Answer) -> dict[str, int]:
 
 def _conformal(panel: Panel, found: Answer, terms: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
     """The headline with conformal interval and p-value; its standard error stays that of placebos or jackknife."""
-    blocks = found.blocks.found
-    if len(blocks) > 1:
-        raise DesignError(
-            "conformal intervals are for one wave, or waves would have to share their residuals",
-            panel.study.slug,
-            "use `inference: placebo`",
-        )
-    (block,), Y = blocks, found.fitted.Y
+    (block,), Y = found.blocks.found, found.fitted.Y
     columns = np.concatenate([block.before, block.after])
     series = Series(
         Y[np.ix_(block.donors, columns)],
