@@ -10,6 +10,7 @@ from evalkit.panel import Panel, build_all
 from evalkit.study import Outcome, Study
 
 WITHOUT_COMPARISON = ("its",)  # where the protocol wants none
+SYNTHETIC = ("synthetic_did", "synthetic_control", "augmented_synthetic_control")
 DESIGNS = ("group_time", "its")  # those a finding rests on, the one that carries it first
 
 
@@ -36,6 +37,15 @@ class Case:
         panel = self.panels[outcome or self.outcome.name]
         alone = self.study.protocol.comparison == "none"
         return [estimators.attempt(design, panel) for design in (WITHOUT_COMPARISON if alone else DESIGNS)]
+
+    def synthetic(self) -> list[Estimate | Refusal]:
+        """The synthetic designs for the outcome that is looked at: difference-in-differences, plain, augmented."""
+        return [estimators.attempt(design, self.panel) for design in SYNTHETIC]
+
+    def synthetic_checks(self, synthetic: list[Estimate | Refusal]) -> list[Check]:
+        """How well each synthetic comparison fits, and its effect among placebos; as `synthetic()` returns them."""
+        asked = [question(one) for one in synthetic for question in (checks.synthetic_fit, checks.placebo_units)]
+        return [one for one in asked if one.verdict != "not applicable"]
 
     @property
     def others(self) -> list[Outcome]:

@@ -6,6 +6,7 @@ from evalkit.plots.curve import specification_curve
 from evalkit.plots.estimates import counterfactual, effect_path, event_study, forest
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.sites import caterpillar
+from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
 
 __all__ = [
     "autocorrelation",
@@ -20,9 +21,12 @@ __all__ = [
     "heat_map",
     "influence",
     "placebo_dates",
+    "placebo_units",
     "pretrend_power",
     "rollout",
     "seasonality",
     "sensitivity_bounds",
     "specification_curve",
+    "synthetic_path",
+    "unit_weights",
 ]
