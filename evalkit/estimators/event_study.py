@@ -66,12 +66,18 @@ def fit(panel: Panel) -> Estimate:
             f"{reference}{adjusted}, standard errors clustered on {judged.clusters} clusters, {judged.how}"
         ),
         events=_events(panel, arrays, times, since, single),
-        covariance=single.psi.T @ single.psi,
+        covariance=_covariance(single),
         exposure=exposure(panel),
         anticipation=options.anticipation,
         comparison_only=bool(warnings),
         warnings=(*warnings, *more),
     )
+
+
+def _covariance(single: Judged) -> np.ndarray:
+    """Of the terms; its diagonal is the square of their errors, bias-reduced or not."""
+    psi = single.psi * (single.error / np.sqrt((single.psi**2).sum(axis=0)))
+    return psi.T @ psi
 
 
 def _judged(panel: Panel, arrays: Layout, found: Regression, C: np.ndarray, choice: str) -> Judged:

@@ -42,7 +42,7 @@ def fit(panel: Panel) -> Estimate:
     front.require_comparison(panel)
     _require_plain(panel)
     arrays = layout(panel)
-    _require_later_waves(panel)
+    front.require_later_waves(panel)
     stacks = build(arrays.seen, arrays.g, options.before, options.after)
     found = stacked(stacks, "weighted" if options.weights == "corrected" else "event")
     beta, parts = found.estimate(arrays.Y)
@@ -92,15 +92,6 @@ def _require_plain(panel: Panel) -> None:
 
 def _noun(panel: Panel, count: int) -> str:
     return periods.noun(panel.study.frequency, count)
-
-
-def _require_later_waves(panel: Panel) -> None:
-    if front.only_never(panel) and panel.staggered:
-        raise DesignError(
-            "a stack compares with units that join later too, and the protocol allows only units that never joined",
-            panel.study.slug,
-            "use group_time, or `comparison: not_yet_joined`",
-        )
 
 
 def _require_sides(arrays: Layout, stacks: Stacks) -> None:
