@@ -122,9 +122,9 @@ def designs(panel: Panel) -> tuple[str, ...]:
         return WITHOUT_COMPARISON
     if len(panel.joined) <= FEW:
         return (SYNTHETIC[0], COMPARED[0], "its")
-    if len(panel.joined) <= SOME:
-        return (*COMPARED, SYNTHETIC[0], "its")
-    return (*COMPARED, "its")
+    beside = (SYNTHETIC[0],) if len(panel.joined) <= SOME else ()
+    later_waves = panel.study.protocol.comparison in (None, "not_yet_joined") or not panel.staggered
+    return (COMPARED[0], COMPARED[1] if later_waves else "interaction_weighted", *beside, "its")
 
 
 def _first(estimates: list[Estimate | Refusal]) -> Estimate | Refusal:
