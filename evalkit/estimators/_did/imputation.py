@@ -74,8 +74,8 @@ def unidentified(periods: Periods, wanted: np.ndarray) -> np.ndarray:
     """
     sample = periods.sample
     T, q = sample.weight.shape[1], sample.z.shape[1]
-    supported = (sample.weight > 0).any(axis=0)
-    linked = (sample.weight > 0).any(axis=1)[:, None] & supported[None, :]
+    supported = np.asarray((sample.weight > 0).any(axis=0))
+    linked = np.asarray((sample.weight > 0).any(axis=1))[:, None] & supported[None, :]
     bad = np.array(wanted & ~linked)
     if periods.rank == q * (supported.sum() - 1):
         return bad

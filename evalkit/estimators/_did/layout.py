@@ -46,9 +46,22 @@ class Layout:
         return np.where(np.isnan(self.g), len(self.cohorts), np.searchsorted(self.cohorts, np.nan_to_num(self.g)))
 
     @cached_property
+    def pattern(self) -> np.ndarray:
+        """Code of what each unit was observed in and weighs there, shape (n,)."""
+        return patterns(self.weight)
+
+    @cached_property
     def types(self) -> Types:
         """Units gathered by cohort, observed periods and weights."""
-        return gather(self.group, self.seen, self.weight)
+        return _gathered(self.group, self.pattern, self.seen, self.weight)
+
+    def joining(self, g: np.ndarray) -> Layout:
+        """The same units had they joined otherwise, in the same cohorts; g, columns, NaN for never, shape (n,)."""
+        made = Layout(
+            self.Y, self.seen, g, self.cohorts, self.phases, self.weight, self.cluster, self.units, self.equal
+        )
+        made.__dict__["pattern"] = self.pattern  # outcomes and weights are the same
+        return made
 
     def only(self, keep: np.ndarray) -> Layout:
         """The same without some unit-periods; keep, booleans, shape (n, T)."""
@@ -118,15 +131,32 @@ class Types:
 
 def gather(group: np.ndarray, seen: np.ndarray, weight: np.ndarray, apart: np.ndarray | None = None) -> Types:
     """Types of units; `apart`, shape (n, q), holds what else tells units apart, such as covariates."""
-    keys = [group[:, None].astype(float), weight]
+    pattern = patterns(weight)
     if apart is not None:
-        keys.append(apart)
-    key = np.ascontiguousarray(np.hstack(keys))
-    if len(key) and (key == key[0])[:, 1:].all():  # balanced with equal weights: the cohort tells all
-        _, first, of, count = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
-    else:
-        rows = key.view(np.dtype((np.void, key.dtype.itemsize * key.shape[1]))).ravel()
-        _, first, of, count = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)
+        other = _coded(apart)
+        pattern = np.unique(pattern * (other.max(initial=0) + 1) + other, return_inverse=True)[1]
+    return _gathered(group, pattern, seen, weight)
+
+
+def patterns(weight: np.ndarray) -> np.ndarray:
+    """A code for each unit's row of weights, the same for equal rows; shapes (n, T) -> (n,)."""
+    if len(weight) and (weight == weight[0]).all():
+        return np.zeros(len(weight), int)
+    if ((weight == 0) | (weight == 1)).all():
+        return _coded(np.packbits(weight > 0, axis=1))
+    return _coded(weight)
+
+
+def _coded(rows: np.ndarray) -> np.ndarray:
+    """A code for each row, the same for equal rows."""
+    key = np.ascontiguousarray(rows)
+    whole = key.view(np.dtype((np.void, key.dtype.itemsize * key.shape[1]))).ravel()
+    return np.unique(whole, return_inverse=True)[1]
+
+
+def _gathered(group: np.ndarray, pattern: np.ndarray, seen: np.ndarray, weight: np.ndarray) -> Types:
+    key = pattern * (group.max(initial=0) + 1) + group
+    _, first, of, count = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
     return Types(of, count, group[first], seen[first], weight[first], first)
 
 
@@ -154,7 +184,7 @@ def layout(panel: Panel) -> Layout:
     equal = study.protocol.weights == "unit" or panel.outcome.denominator is None
     weight = np.zeros((n, T))
     weight[where, column] = 1.0 if equal else rows["denominator"].to_numpy(float)
-    cluster = np.unique(units["cluster"].to_numpy(), return_inverse=True)[1]
+    cluster = pd.factorize(units["cluster"])[0]
     return Layout(
         np.where(seen, Y, 0.0),
         seen,

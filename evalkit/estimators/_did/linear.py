@@ -104,7 +104,7 @@ class Linear:
     def by_cluster(self, Y: np.ndarray) -> np.ndarray:
         """Contributions added up within clusters, times the root of the factor; shape (..., G, K)."""
         psi = self.contributions(Y)
-        if len(np.unique(self.cluster)) < psi.shape[-2]:
+        if np.bincount(self.cluster).max(initial=0) > 1:
             psi = np.moveaxis(add_up(np.moveaxis(psi, -2, 0), self.cluster), 0, -2)
         return np.sqrt(self.factor) * psi
 
@@ -116,6 +116,17 @@ class Linear:
         """Slices of `count` outcome matrices that fit in memory at once."""
         step = max(1, CHUNK // max(layout.Y.size, 1))
         return (slice(i, min(i + step, count)) for i in range(0, count, step))
+
+
+def weighed(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """sum_t weights(u, t, k) values(u, t); shapes (U, T, K), (..., U, T) -> (..., U, K)."""
+    if values.ndim == 2:  # noqa: PLR2004 - types and periods, nothing in front
+        found: np.ndarray = np.matmul(values[:, None, :], weights)[:, 0, :]
+        return found
+    front = values.shape[:-2]
+    flat = np.moveaxis(values.reshape(-1, *values.shape[-2:]), 1, 0)
+    found = np.moveaxis(np.matmul(flat, weights), 0, 1)
+    return found.reshape(*front, *found.shape[1:])
 
 
 def add_up(values: np.ndarray, cluster: np.ndarray) -> np.ndarray:
