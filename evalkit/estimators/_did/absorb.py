@@ -143,16 +143,15 @@ def _by_shifts(A: np.ndarray, seen: np.ndarray, shifts: np.ndarray) -> np.ndarra
 
 
 def inverse_of_definite(A: np.ndarray) -> np.ndarray | None:
-    """The inverse of a symmetric matrix; None unless it is safely positive definite.
+    """The inverse of cross-products; None unless they are safely of full rank.
 
     Safely: the smallest eigenvalue, which is at least one over the largest absolute row sum of the inverse, is
     above the share RANK of the largest, which is at most the largest absolute row sum of A.
     """
     try:
-        np.linalg.cholesky(A)
+        inverse = np.linalg.inv(A)
     except np.linalg.LinAlgError:
         return None
-    inverse = np.linalg.inv(A)
     inverse = (inverse + inverse.T) / 2
     safe = RANK * np.abs(A).sum(axis=1).max() * np.abs(inverse).sum(axis=1).max() < 1
     return inverse if safe else None

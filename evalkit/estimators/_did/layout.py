@@ -15,6 +15,9 @@ import pandas as pd
 from evalkit.panel import Panel
 
 
+FEW = 32  # types up to which they are gone through one by one
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """What every design of this package starts from.
@@ -117,16 +120,26 @@ class Types:
         if len(self.count) == len(self.of):
             found: np.ndarray = Y[..., self.first, :]
             return found
+        if len(self.count) > FEW:
+            order, starts = self._sorted
+            out = np.add.reduceat(Y[..., order, :], starts, axis=-2)
+            out /= self.count[:, None]
+            return out
         out = np.empty((*Y.shape[:-2], len(self.count), Y.shape[-1]))
         for u, members in enumerate(self.members):
             out[..., u, :] = Y[..., members, :].mean(axis=-2)
         return out
 
     @cached_property
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
+        """Units ordered by type, and where each type starts."""
+        return np.argsort(self.of, kind="stable"), np.cumsum(self.count) - self.count
+
+    @cached_property
     def members(self) -> list[np.ndarray]:
         """The units of each type."""
-        order = np.argsort(self.of, kind="stable")
-        return np.split(order, np.cumsum(self.count)[:-1])
+        order, starts = self._sorted
+        return np.split(order, starts[1:])
 
 
 def gather(group: np.ndarray, seen: np.ndarray, weight: np.ndarray, apart: np.ndarray | None = None) -> Types:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._did.layout import Layout, Types
+from evalkit.estimators._did.layout import FEW, Layout, Types
 
 Centre = Callable[[np.ndarray], np.ndarray]
 CHUNK = 4_000_000  # numbers that a step of a batch may hold at once
@@ -91,12 +91,15 @@ class Linear:
 
     def contributions(self, Y: np.ndarray) -> np.ndarray:
         """psi; shapes (..., n, T) -> (..., n, K)."""
-        v = self.weights if self.own is None else self.own
+        v, types = self.weights if self.own is None else self.own, self.types
         out = np.empty((*Y.shape[:-1], self.K))
-        if len(self.types.count) == Y.shape[-2]:
-            out[...] = np.matmul(Y[..., None, :], v[self.types.of])[..., 0, :]
+        if len(types.count) > FEW:
+            step = max(1, CHUNK // max(v[0].size, 1))
+            for i in range(0, len(types.of), step):
+                rows = slice(i, i + step)
+                out[..., rows, :] = weighed(v[types.of[rows]], Y[..., rows, :])
         else:
-            for u, members in enumerate(self.types.members):
+            for u, members in enumerate(types.members):
                 out[..., members, :] = Y[..., members, :] @ v[u]
         out -= self.centre(self.types.means(Y))[..., self.types.of, :]
         return out
