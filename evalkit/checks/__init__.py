@@ -10,6 +10,7 @@ from evalkit.checks.forecast_error import check as forecast_error
 from evalkit.checks.influence import check as influence
 from evalkit.checks.parallel_trends import check as parallel_trends
 from evalkit.checks.placebo_dates import check as placebo_dates
+from evalkit.checks.randomisation import check as randomisation
 from evalkit.checks.seasonality import check as seasonality
 from evalkit.checks.specification_curve import check as specification_curve
 
@@ -24,6 +25,7 @@ __all__ = [
     "influence",
     "parallel_trends",
     "placebo_dates",
+    "randomisation",
     "seasonality",
     "specification_curve",
 ]

@@ -4,6 +4,7 @@ from evalkit.plots.checks import autocorrelation, detectable, forecast_error, in
 from evalkit.plots.curve import specification_curve
 from evalkit.plots.estimates import counterfactual, effect_path, event_study, forest
 from evalkit.plots.panels import group_means, heat_map, rollout
+from evalkit.plots.randomisation import randomisation
 from evalkit.plots.sites import caterpillar
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "heat_map",
     "influence",
     "placebo_dates",
+    "randomisation",
     "rollout",
     "seasonality",
     "specification_curve",

@@ -82,7 +82,7 @@ def contrast(layout: Layout, types: Types, z: np.ndarray, cells: np.ndarray, wei
     blocks = _build(types, z, cells)
     q_T = z.shape[1] * cells.shape[1]
     W = blocks.sample.sweep(blocks.spread(*blocks.solve(np.zeros(q_T), weights)))[:, :, None]
-    seen = (types.weight > 0).any(axis=0)
+    seen = np.asarray((types.weight > 0).any(axis=0))
     coefficients = int(cells.sum()) + z.shape[1] * (int(seen.sum()) - 1) + 1
     rows = int(types.count @ (types.weight > 0).sum(axis=1))
     clusters = len(np.unique(layout.cluster[layout.seen.any(axis=1)]))
@@ -99,24 +99,23 @@ def _build(types: Types, z: np.ndarray, cells: np.ndarray) -> Blocks:
     D, across, A = np.zeros((H, T, T)), np.zeros((H, T, q, T)), np.zeros((q, T, q, T))
     for h in range(H + 1):
         members = types.group == h
-        weight, count = types.weight[members], types.count[members]
+        weight, count, zs = types.weight[members], types.count[members], z[members]
+        plain = swept_squares(weight, count)
         if h < H:
-            D[h] = swept_squares(weight, count)
+            D[h] = plain
         for a in range(q):
-            plain = q == 1 and h < H
-            of = D[h] if plain and (z[members, 0] == 1).all() else swept_squares(weight, count * z[members, a])
+            first = plain if (zs[:, a] == 1).all() else swept_squares(weight, count * zs[:, a])
             if h < H:
-                across[h, :, a] = of
+                across[h, :, a] = first
             for b in range(q):
-                A[a, :, b, :] += of if q == 1 else swept_squares(weight, count * z[members, a] * z[members, b])
+                one = (zs[:, b] == 1).all()
+                A[a, :, b, :] += first if one else swept_squares(weight, count * zs[:, a] * zs[:, b])
     D = np.where(cells[:, :, None] & cells[:, None, :], D, 0.0)
-    across = np.where(cells[:, :, None, None], across, 0.0).reshape(H, T, q * T)
+    B = np.where(cells[:, :, None, None], across, 0.0).reshape(H, T, q * T)
     inner = _inverses(D, cells)
-    left = A.reshape(q * T, q * T) - np.tensordot(across, inner @ across, axes=((0, 1), (0, 1)))
-    seen = (types.weight > 0).any(axis=0)
-    return Blocks(
-        sample, types.group, inner, across, _outer(left, np.tile(seen, q), np.kron(np.eye(q), seen[:, None]))
-    )
+    left = A.reshape(q * T, q * T) - np.tensordot(B, inner @ B, axes=((0, 1), (0, 1)))
+    seen = np.asarray((types.weight > 0).any(axis=0))
+    return Blocks(sample, types.group, inner, B, _outer(left, np.tile(seen, q), np.kron(np.eye(q), seen[:, None])))
 
 
 def _inverses(D: np.ndarray, cells: np.ndarray) -> np.ndarray:

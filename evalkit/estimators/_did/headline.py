@@ -16,11 +16,13 @@ from evalkit.errors import DesignError
 from evalkit.estimators._did import blocks, front
 from evalkit.estimators._did.absorb import Sample, period_effects
 from evalkit.estimators._did.averages import overall
+from evalkit.estimators._did.covariates import covariates
 from evalkit.estimators._did.group_time import Design, effects_by_cell
 from evalkit.estimators._did.imputation import Imputation, conservative, impute, two_stage, unidentified
 from evalkit.estimators._did.layout import Layout, Types, gather
 from evalkit.estimators._did.linear import Linear
 from evalkit.estimators._did.regression import regress
+from evalkit.panel import Panel
 
 SMALL_WAVE = 10  # units or clusters; as in `estimators.imputation`
 
@@ -41,6 +43,25 @@ class Rule:
     pairs: bool = True
     errors: str = "auto"
     z: np.ndarray | None = None
+
+
+def ruled(panel: Panel, design: str, layout: Layout) -> Rule:
+    """What the panel's protocol says of a design's headline.
+
+    Covariates enter as in the design, but for `group_time`, whose headline here is the unadjusted one.
+    Raises DesignError when the protocol leaves nobody to compare with, or covariates cannot be used.
+    """
+    options = getattr(panel.study.protocol.model, design)
+    z = None if design == "group_time" else covariates(panel, layout).z
+    if getattr(options, "by_region", False):
+        region = panel.units["region"].astype(str).to_numpy()
+        each = (region[:, None] == np.unique(region)[None, :]).astype(float)
+        z = each if z is None else np.column_stack([each, z[:, 1:]])
+    if z is not None and z.shape[1] == 1:
+        z = None
+    if design != "group_time":
+        return Rule(options.anticipation, errors=getattr(options, "errors", "auto"), z=z)
+    return Rule(options.anticipation, front.only_never(panel), options.unbalanced == "pairs")
 
 
 def headline(design: str, layout: Layout, rule: Rule | None = None) -> Linear:

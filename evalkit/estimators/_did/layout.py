@@ -14,7 +14,6 @@ import pandas as pd
 
 from evalkit.panel import Panel
 
-
 FEW = 32  # types up to which they are gone through one by one
 
 
