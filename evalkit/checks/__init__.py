@@ -12,6 +12,7 @@ from evalkit.checks.parallel_trends import check as parallel_trends
 from evalkit.checks.placebo_dates import check as placebo_dates
 from evalkit.checks.placebo_units import check as placebo_units
 from evalkit.checks.pretrend_power import check as pretrend_power
+from evalkit.checks.randomisation import check as randomisation
 from evalkit.checks.seasonality import check as seasonality
 from evalkit.checks.sensitivity_bounds import check as sensitivity_bounds
 from evalkit.checks.specification_curve import check as specification_curve
@@ -30,6 +31,7 @@ __all__ = [
     "placebo_dates",
     "placebo_units",
     "pretrend_power",
+    "randomisation",
     "seasonality",
     "sensitivity_bounds",
     "specification_curve",

@@ -5,6 +5,7 @@ from evalkit.plots.checks import autocorrelation, detectable, forecast_error, in
 from evalkit.plots.curve import specification_curve
 from evalkit.plots.estimates import counterfactual, effect_path, event_study, forest
 from evalkit.plots.panels import group_means, heat_map, rollout
+from evalkit.plots.randomisation import randomisation
 from evalkit.plots.sites import caterpillar
 from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
 
@@ -23,6 +24,7 @@ __all__ = [
     "placebo_dates",
     "placebo_units",
     "pretrend_power",
+    "randomisation",
     "rollout",
     "seasonality",
     "sensitivity_bounds",
