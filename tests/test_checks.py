@@ -34,7 +34,7 @@ def estimate(value=2.0, error=0.5, *, residuals=None, leads=None, title="A desig
         times = range(-len(leads), 0)
         events = pd.DataFrame(
             [{**r, "event_time": t, "phase": "pre", "units": 9} for r, t in zip(rows, times, strict=True)]
-        )[EVENTS]
+        ).reindex(columns=EVENTS)
         covariance = np.eye(len(leads))
     return Estimate(
         "s", "y", "Outcome", design, title, "estimand", "assumption", "points", 0.95, pd.DataFrame([row]), {},

@@ -43,6 +43,8 @@ FIGURES = {
     "counterfactual": lambda p: plots.counterfactual(estimators.fit("its", p)),
     "event_study": lambda p: plots.event_study(estimators.fit("group_time", p)),
     "caterpillar": lambda p: plots.caterpillar(estimators.fit("its_pooled", p)),
+    "synthetic_path": lambda p: plots.synthetic_path(estimators.fit("synthetic_did", p)),
+    "unit_weights": lambda p: plots.unit_weights(estimators.fit("augmented_synthetic_control", p)),
     "forest": lambda p: plots.forest([estimators.fit("its", p), REFUSED, estimators.fit("group_time", p)]),
 }
 TABLES = {
@@ -51,6 +53,7 @@ TABLES = {
     "waves": tables.waves,
     "warnings": tables.data_warnings,
     "files": tables.files,
+    "weights": lambda p: tables.weights(estimators.fit("synthetic_did", p)),
     "estimates": lambda p: tables.estimates([estimators.fit("its", p), REFUSED], f"Caption {HOSTILE}"),
 }
 

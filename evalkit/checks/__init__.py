@@ -10,9 +10,13 @@ from evalkit.checks.forecast_error import check as forecast_error
 from evalkit.checks.influence import check as influence
 from evalkit.checks.parallel_trends import check as parallel_trends
 from evalkit.checks.placebo_dates import check as placebo_dates
+from evalkit.checks.placebo_units import check as placebo_units
+from evalkit.checks.pretrend_power import check as pretrend_power
 from evalkit.checks.randomisation import check as randomisation
 from evalkit.checks.seasonality import check as seasonality
+from evalkit.checks.sensitivity_bounds import check as sensitivity_bounds
 from evalkit.checks.specification_curve import check as specification_curve
+from evalkit.checks.synthetic_fit import check as synthetic_fit
 
 __all__ = [
     "agreement",
@@ -25,7 +29,11 @@ __all__ = [
     "influence",
     "parallel_trends",
     "placebo_dates",
+    "placebo_units",
+    "pretrend_power",
     "randomisation",
     "seasonality",
+    "sensitivity_bounds",
     "specification_curve",
+    "synthetic_fit",
 ]

@@ -65,6 +65,8 @@ class Estimate:
                     where there is none
     diagnostics     figures on how the model fitted, by name, such as rho, rho_low, rho_high, dispersion
     anticipation    periods before joining that the design already counts as touched
+    base            `universal` where every row of `events` is against one period, or `varying` where each row
+                    before joining is the change from the period before it
     comparison_only True when the figure is shown for comparison and is not an estimate of the effect
     warnings        what the reader must know, one sentence each
     """
@@ -92,6 +94,7 @@ class Estimate:
     exposure: float | None = None
     diagnostics: dict[str, float] = field(default_factory=dict)
     anticipation: int = 0
+    base: str = "universal"
     comparison_only: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -142,6 +145,7 @@ class Estimate:
             "assumption": self.assumption,
             "exposure": self.exposure,
             "anticipation": self.anticipation,
+            "base": self.base,
             "comparison_only": self.comparison_only,
             **{name: stored(name, getattr(self, name)) for name in FRAMES},
             "covariance": self.covariance.tolist(),

@@ -41,6 +41,7 @@ def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
         covariance=np.array(stored["covariance"], float).reshape(size, size),
         exposure=stored["exposure"],
         anticipation=stored["anticipation"],
+        base=stored.get("base", "universal"),
         comparison_only=stored["comparison_only"],
         warnings=tuple(stored["warnings"]),
     )

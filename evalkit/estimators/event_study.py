@@ -28,6 +28,7 @@ from evalkit.estimate import EVENTS, Estimate, framed
 from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._did.common_start import ASSUMPTION, fit_regression, reduced, require_common_start
 from evalkit.estimators._did.layout import Layout, layout
+from evalkit.estimators._did.regression import Regression
 from evalkit.estimators._did.saturated import residuals
 from evalkit.estimators._did.terms import Judged, judge
 from evalkit.panel import Panel
@@ -43,27 +44,12 @@ def fit(panel: Panel) -> Estimate:
     since, times, reference = _times(panel, arrays, options.anticipation)
     X = np.concatenate([since[:, :, None] == times, np.zeros((1, since.shape[1], len(times)), bool)]).astype(float)
     found, adjusted = fit_regression(panel, arrays, X, options)
-    identity_ = np.eye(len(times))
-    single = judge(
-        panel,
-        arrays,
-        found.linear(arrays, identity_),
-        "bias_reduced" if options.inference == "bias_reduced" else "analytic",
-        E=lambda: residuals(found, arrays),
-        reduced=lambda: reduced(found, arrays, identity_),
-    )
     analysed = np.unique(since[(arrays.phases == "post") & arrays.seen.any(axis=0)])
     names, C, more = _averages(panel, times, analysed, _name(warnings))
-    judged = judge(
-        panel,
-        arrays,
-        found.linear(arrays, C),
-        options.inference,
-        E=lambda: residuals(found, arrays),
-        reduced=lambda: reduced(found, arrays, C),
-    )
+    alone = "bias_reduced" if options.inference == "bias_reduced" else "analytic"
+    single = _judged(panel, arrays, found, np.eye(len(times)), alone)
+    judged = _judged(panel, arrays, found, C, options.inference)
     scale = size(panel)
-    psi = single.psi
     return Estimate(
         **identity(panel, "event_study", TITLE),  # type: ignore[arg-type]
         estimand=f"{_name(warnings)}, mean over the analysed periods since joining",
@@ -80,11 +66,29 @@ def fit(panel: Panel) -> Estimate:
             f"{reference}{adjusted}, standard errors clustered on {judged.clusters} clusters, {judged.how}"
         ),
         events=_events(panel, arrays, times, since, single),
-        covariance=psi.T @ psi,
+        covariance=_covariance(single),
         exposure=exposure(panel),
         anticipation=options.anticipation,
         comparison_only=bool(warnings),
         warnings=(*warnings, *more),
+    )
+
+
+def _covariance(single: Judged) -> np.ndarray:
+    """Of the terms; its diagonal is the square of their errors, bias-reduced or not."""
+    psi = single.psi * (single.error / np.sqrt((single.psi**2).sum(axis=0)))
+    return psi.T @ psi
+
+
+def _judged(panel: Panel, arrays: Layout, found: Regression, C: np.ndarray, choice: str) -> Judged:
+    """Contrasts of the terms, shape (P, L), judged."""
+    return judge(
+        panel,
+        arrays,
+        found.linear(arrays, C),
+        choice,
+        E=lambda: residuals(found, arrays),
+        reduced=lambda: reduced(found, arrays, C),
     )
 
 

@@ -21,6 +21,7 @@ estimators; Wooldridge (2023), Econometrics Journal 26:C31, for counts and propo
 from __future__ import annotations
 
 from evalkit.estimate import Estimate
+from evalkit.estimators._did import front, nonlinear
 from evalkit.estimators._did.assemble import Words, assemble
 from evalkit.estimators._did.saturated import saturate, start
 from evalkit.panel import Panel
@@ -31,6 +32,9 @@ TITLE = "Extended two-way fixed effects"
 def fit(panel: Panel) -> Estimate:
     """Effects by wave and period in one regression, averaged. Raises DesignError when not identified."""
     options = panel.study.protocol.model.extended_twoway
+    if options.family != "gaussian":
+        return nonlinear.fit(panel, options, TITLE)
+    front.require_later_waves(panel)
     arrays, _, touched, warnings = start(panel, options.anticipation)
     found = saturate(panel, arrays, touched, warnings)
     words = Words(

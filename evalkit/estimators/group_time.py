@@ -9,6 +9,10 @@ period. Units weigh equally, or by denominator where the protocol says so; the f
 outcome's unit. No unit is ever compared with one that had already joined. Effects before joining use
 the previous period as base (`base: varying`) and should be near zero.
 
+With covariates, each effect is adjusted by a doubly robust step, by outcome regression or by inverse
+probability weights (Sant'Anna and Zhao 2020, J Econometrics 219:101), so that parallel trends are needed only
+among units with the same covariates.
+
 Standard errors come from the influence function, added up within clusters; Student t on
 clusters - 1 degrees of freedom, or with few clusters the wild cluster bootstrap.
 
@@ -20,35 +24,53 @@ Source: Callaway and Sant'Anna (2021), J Econometrics 225:200.
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
 from evalkit import numbers
 from evalkit.errors import DesignError
 from evalkit.estimate import Estimate
 from evalkit.estimators._did import front
+from evalkit.estimators._did.adjusted import Method
 from evalkit.estimators._did.assemble import Parts, Words, assemble
-from evalkit.estimators._did.averages import Averages, Choice, averages
+from evalkit.estimators._did.averages import Averages, Choice, alone, averages
+from evalkit.estimators._did.covariate_cells import Adjustment
+from evalkit.estimators._did.covariates import covariates
 from evalkit.estimators._did.group_time import Design, GroupTime, effects_by_cell
 from evalkit.estimators._did.layout import Layout, layout
 from evalkit.estimators._did.linear import Linear
+from evalkit.estimators._did.propensity import CovariateError
 from evalkit.panel import Panel
+from evalkit.study.options import GroupTimeOptions, WindowedOptions
 
 TITLE = "Group-time difference-in-differences"
+METHODS: dict[str, Method] = {"or": "reg", "ipw": "ipw", "dr": "dr"}
+SAID = {"or": "outcome regression", "ipw": "inverse probability weights", "dr": "doubly robust estimation"}
 
 
 def fit(panel: Panel) -> Estimate:
     """Effects of joining by cohort and period, averaged. Raises DesignError when not identified."""
-    front.require_comparison(panel)
     options = panel.study.protocol.model.group_time
-    design = Design(
+    design = _design(panel, options)
+    return estimate(panel, options, design, lambda found: _words(panel, found, design))
+
+
+def _design(panel: Panel, options: GroupTimeOptions) -> Design:
+    """Who is compared with whom, from the protocol."""
+    front.require_comparison(panel)
+    return Design(
         "never" if front.only_never(panel) else "not_yet",
         options.anticipation,
         options.base == "universal",
         "pairs" if options.unbalanced == "pairs" else "each",
     )
+
+
+def estimate(panel: Panel, options: WindowedOptions, design: Design, words: Callable[[GroupTime], Words]) -> Estimate:
+    """Group-time effects of a panel, averaged; `words` says what the design is. Raises DesignError as `fit`."""
     arrays = layout(panel)
     found = effects_by_cell(arrays, design)
     _require_cells(panel, arrays, found, design)
+    linear = _linear(panel, arrays, found)
     chosen = averages(
         found.cells,
         len(arrays.cohorts),
@@ -59,20 +81,30 @@ def fit(panel: Panel) -> Estimate:
         arrays,
         found.cells,
         chosen,
-        found.linear(arrays, chosen),
+        linear(chosen),
         found.joined,
         found.others,
-        lambda some: _alone(arrays, found, some),
+        lambda some: linear(alone(len(found.cells.since), len(arrays.cohorts), some)),
         options,
     )
-    return assemble(panel, parts, _words(panel, found, design))
+    return assemble(panel, parts, words(found))
 
 
-def _alone(arrays: Layout, found: GroupTime, some: np.ndarray) -> Linear:
-    """Some effects by themselves."""
-    m = len(found.cells.since)
-    A = np.eye(m)[:, some]
-    return found.linear(arrays, Averages([], A, np.zeros((len(arrays.cohorts), *A.shape))))
+def _linear(panel: Panel, arrays: Layout, found: GroupTime) -> Callable[[Averages], Linear]:
+    """Averages of the cells as weighted sums of outcomes, adjusted for the protocol's covariates."""
+    units = covariates(panel, arrays)
+    if not units.names:
+        return lambda chosen: found.linear(arrays, chosen)
+    adjustment = Adjustment(arrays, found, units.z, METHODS[panel.study.protocol.model.group_time.method])
+
+    def linear(chosen: Averages) -> Linear:
+        try:
+            return adjustment.linear(chosen)
+        except CovariateError as error:
+            blamed = ", ".join(units.names[j - 1] for j in error.columns if j) or "the covariates"
+            raise DesignError(f"{error.faults[0].what} ({blamed})", panel.study.slug, error.faults[0].fix) from None
+
+    return linear
 
 
 def _require_cells(panel: Panel, arrays: Layout, found: GroupTime, design: Design) -> None:
@@ -90,6 +122,23 @@ def _words(panel: Panel, found: GroupTime, design: Design) -> Words:
     whom = "units that had not yet joined" if design.comparison == "not_yet" else "units that never joined"
     lead = f", {design.anticipation} periods of anticipation" if design.anticipation else ""
     each = ", the means of those seen in each period" if design.seen == "each" else ""
+    asked = panel.study.protocol.covariates
+    method = SAID[panel.study.protocol.model.group_time.method]
+    adjusted = f", adjusted for {', '.join(asked)} by {method}" if asked else ""
+    return Words(
+        "group_time",
+        TITLE,
+        f"Group-time effects (Callaway and Sant'Anna 2021) against {whom}{each}{adjusted}{lead}",
+        "Without joining, each wave would have changed as the units that had not joined did, "
+        "and nothing changed before joining.",
+        warnings=left_out(panel, found),
+        counts={"group-time effects": len(found.cells.since)},
+        base="universal" if design.universal else "varying",
+    )
+
+
+def left_out(panel: Panel, found: GroupTime) -> tuple[str, ...]:
+    """Units and effects that could not be used, one sentence each."""
     warnings = []
     if found.dropped.any():
         names = ", ".join(map(str, panel.units.index[found.dropped][:5]))
@@ -102,12 +151,4 @@ def _words(panel: Panel, found: GroupTime, design: Design) -> Words:
             f"{numbers.of(len(found.skipped), 'group-time effect')} could not be computed: nobody was seen on one "
             "side, or one cluster alone."
         )
-    return Words(
-        "group_time",
-        TITLE,
-        f"Group-time effects (Callaway and Sant'Anna 2021) against {whom}{each}{lead}",
-        "Without joining, each wave would have changed as the units that had not joined did, "
-        "and nothing changed before joining.",
-        warnings=tuple(warnings),
-        counts={"group-time effects": len(found.cells.since)},
-    )
+    return tuple(warnings)

@@ -54,5 +54,6 @@ def fit(panel: Panel) -> Estimate:
         f"{errors} standard errors",
         base.warnings,
         counts={"untouched unit-periods": base.rows},
+        base="mean",
     )
     return assemble(panel, parts, words)

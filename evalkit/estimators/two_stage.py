@@ -37,5 +37,6 @@ def fit(panel: Panel) -> Estimate:
         "standard errors of both stages together",
         base.warnings,
         counts={"untouched unit-periods": base.rows},
+        base="mean",
     )
     return assemble(panel, parts, words)

@@ -48,9 +48,9 @@ def read_roster(study: Study) -> tuple[pd.DataFrame, list[Fault]]:
     for part, column in (("segment", rollout.segment), ("region", rollout.region)):
         roster[part] = text[column] if column else ""
     roster["cluster"], unclustered = _clusters(study, table, unit)
-    for covariate in study.protocol.covariates:
-        if covariate in text.columns:
-            roster[covariate] = text[covariate]
+    for column in dict.fromkeys((*study.protocol.covariates, study.protocol.model.dose.column)):
+        if column in text.columns:
+            roster[column] = text[column]
     roster.index = pd.Index(unit, name="unit")
     return roster[~roster.index.isna() & ~roster.index.duplicated()].sort_index(), [*faults, *unclustered]
 

@@ -1,11 +1,13 @@
 """Figures: they draw what was computed, and compute nothing."""
 
+from evalkit.plots.bounds import pretrend_power, sensitivity_bounds
 from evalkit.plots.checks import autocorrelation, detectable, forecast_error, influence, placebo_dates, seasonality
 from evalkit.plots.curve import specification_curve
 from evalkit.plots.estimates import counterfactual, effect_path, event_study, forest
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.randomisation import randomisation
 from evalkit.plots.sites import caterpillar
+from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
 
 __all__ = [
     "autocorrelation",
@@ -20,8 +22,13 @@ __all__ = [
     "heat_map",
     "influence",
     "placebo_dates",
+    "placebo_units",
+    "pretrend_power",
     "randomisation",
     "rollout",
     "seasonality",
+    "sensitivity_bounds",
     "specification_curve",
+    "synthetic_path",
+    "unit_weights",
 ]

@@ -2,6 +2,7 @@
 
 from evalkit.tables.general import checks, data_warnings, diagnostics, estimates, files, outcomes, protocol, waves
 from evalkit.tables.series import declared
+from evalkit.tables.synthetic import weights
 
 __all__ = [
     "checks",
@@ -13,4 +14,5 @@ __all__ = [
     "outcomes",
     "protocol",
     "waves",
+    "weights",
 ]

@@ -181,6 +181,16 @@ DIAGNOSTICS = {
     "between_sd": "Standard deviation of effects between units, in the unit of report",
     "lags": "Newey-West lags",
     "theta": "Negative binomial theta",
+    "rmspe_before": "Difference from the synthetic course before joining, root mean square",
+    "rmspe_donors": "The same for placebos, median",
+    "imbalance": "Distance before joining over that of the plain mean of the donors (0 a perfect match)",
+    "donors_effective": "Equally weighted donors that the weights amount to",
+    "largest_weight": "Largest weight of a donor",
+    "placebo_p": "Share of placebos with an effect as large, itself counted",
+    "ratio_p": "The same for the difference after joining over that before",
+    "ridge_penalty": "Penalty of the ridge correction",
+    "ridge_error": "Error in a period left out, root mean square",
+    "unit_ridge": "Ridge on the donors' weights (zeta)",
 }
 
 

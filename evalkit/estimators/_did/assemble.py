@@ -40,6 +40,7 @@ class Parts:
     options    the protocol's
     before     effects before joining that are not among the cells: event times, and weighted sums
     residuals  of the model that no average restricts, for the wild bootstrap; shape (n, T)
+    shown      which cells have an error of their own, booleans, shape (m,); all by default
     """
 
     layout: Layout
@@ -52,11 +53,15 @@ class Parts:
     options: ComparisonOptions
     before: tuple[list[int], Linear] | None = None
     residuals: Callable[[Layout], np.ndarray] = bootstrap.residuals
+    shown: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Words:
-    """What a design says of itself: how the effects are formed, what must hold, and its own warnings."""
+    """What a design says of itself: how the effects are formed, what must hold, and its own warnings.
+
+    base  what effects before joining are measured against: see `Estimate`
+    """
 
     design: str
     title: str
@@ -66,6 +71,7 @@ class Words:
     warnings: tuple[str, ...] = ()
     estimand: str = "average effect on the joined (ATT) over the analysed periods after joining"
     counts: dict[str, int] = field(default_factory=dict)
+    base: str = "universal"
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +96,7 @@ class Uncertainty:
 def uncertainty(panel: Panel, layout: Layout, linear: Linear, cells: Cells) -> Uncertainty:
     """The contributions of a design's quantities. Raises DesignError when nothing varies between units."""
     psi = linear.by_cluster(layout.Y)
-    clusters = int((psi != 0).any(axis=1).sum())
+    clusters = linear.count(psi)
     if not clusters:
         raise DesignError("the changes do not vary between units", panel.study.slug, "check the outcome")
     lone = front.lonely(layout, sorted(set(cells.cohort[cells.post].tolist())))
@@ -131,6 +137,7 @@ def assemble(panel: Panel, parts: Parts, words: Words) -> Estimate:
         groups=_groups(panel, parts, rows, names),
         exposure=exposure(panel, parts.cells.period[parts.cells.post]),
         anticipation=options.anticipation,
+        base=words.base,
         warnings=(*words.warnings, *more, *front.warn(panel, layout, parts.cells, unsure.clusters)),
     )
 
@@ -215,7 +222,8 @@ def _events(parts: Parts, rows: _Rows, names: Names) -> tuple[list[dict[str, Any
     columns = sorted((k for k, (kind, _) in enumerate(names) if kind == "event"), key=lambda k: int(names[k][1]))
     for column in columns:
         k = int(names[column][1])
-        keep = cells.since == k
+        among = column < parts.averages.A.shape[1]
+        keep = parts.averages.A[:, column] != 0 if among else np.zeros(len(cells.since), bool)
         phase = "pre" if k < 0 else "post" if cells.post[keep].any() else "transition"
         units = int(parts.joined[keep].sum()) if keep.any() else int((~np.isnan(parts.layout.g)).sum())
         out.append({**rows.row(f"effect at {k}", column), "event_time": k, "phase": phase, "units": units})
@@ -250,12 +258,12 @@ def _groups(panel: Panel, parts: Parts, rows: _Rows, names: Names) -> pd.DataFra
 def _cells(panel: Panel, parts: Parts) -> pd.DataFrame:
     """Effects by cohort and period, each with its own interval."""
     cells, layout, window = parts.cells, parts.layout, panel.study.window
-    m = len(cells.since)
-    if m > MOST_CELLS:
+    shown = np.arange(len(cells.since)) if parts.shown is None else np.flatnonzero(parts.shown)
+    if len(shown) > MOST_CELLS:
         return framed([], CELLS)
     out = []
-    for start in range(0, m, COLUMNS):
-        some = np.arange(start, min(start + COLUMNS, m))
+    for start in range(0, len(shown), COLUMNS):
+        some = shown[start : start + COLUMNS]
         linear = parts.single(some)
         unsure = uncertainty(panel, layout, linear, cells)
         said = ["effect of a wave in a period"] * len(some)

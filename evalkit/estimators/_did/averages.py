@@ -187,3 +187,9 @@ def _over_cohorts(build: _Builder, post: np.ndarray) -> tuple[np.ndarray, np.nda
     slope = np.zeros((build.cohorts, len(post)))
     slope[present] = own / total - share[None, :] / total
     return share, slope
+
+
+def alone(count: int, cohorts: int, some: np.ndarray) -> Averages:
+    """Some of `count` cells, each by itself; their sizes play no part."""
+    A = np.eye(count)[:, some]
+    return Averages([], A, np.zeros((cohorts, *A.shape)))

@@ -49,6 +49,7 @@ def wild(layout: Layout, linear: Linear, column: int, E: np.ndarray, **chosen: i
     W = one.spread()[:, :, 0]
     weight = np.where(layout.weight > 0, layout.weight, 1.0)
     d = W / weight / (W * W / weight).sum()
+    E = E - (W * E).sum() * d  # what is left of the quantity itself must be nought
     psi = one.by_cluster(layout.Y)[:, 0]
     order = inference.own_order(np.column_stack([psi, _levels(layout)]))  # neither names nor order of clusters matter
     codes = np.unique(layout.cluster, return_inverse=True)[1]

@@ -44,18 +44,19 @@ def fit_regression(panel: Panel, arrays: Layout, X: np.ndarray, options: TwowayO
     joined = ~np.isnan(arrays.g)
     inference.require_clusters(arrays.cluster, joined, None if panel.staggered else ~joined)
     found = covariates(panel, arrays)
-    z, sentence = found.z, found.sentence
+    z, sentence, levels = found.z, found.sentence, 1
     if options.by_region:
         region = panel.units["region"].astype(str).to_numpy()
         if (region == "").any():
             raise DesignError(
                 "`by_region` needs the region of every unit", panel.study.slug, "name the column in `rollout.region`"
             )
+        levels = len(np.unique(region))
         z = np.column_stack([(region[:, None] == np.unique(region)[None, :]).astype(float), found.values])
         sentence += ", with period effects of each region's own"
     apart = z[:, 1:] if found.names or options.by_region else None
     types = gather(arrays.group, arrays.seen, arrays.weight, apart)
-    return regress(arrays, X, z[types.first], types), sentence
+    return regress(arrays, X, z[types.first], types, levels), sentence
 
 
 def reduced(found: Regression, arrays: Layout, C: np.ndarray) -> inference.Reduced:

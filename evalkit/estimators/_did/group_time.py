@@ -101,7 +101,7 @@ class GroupTime:
         W = _placed((r.joined_now - r.other_now) * each, self.cells.period, A, T)
         W += _placed((r.other_base - r.joined_base) * each, self.base, A, T)
         scaled = [sign * each[:, None] * role.T for sign, role in zip(SIGNS, r, strict=True)]
-        size = _unit_size(layout, types)
+        size = layout.size[types.first]
         slope = np.concatenate([averages.slope, np.zeros((1, *averages.slope.shape[1:]))])
         H = len(slope)
         by_cell = np.moveaxis(slope, 0, 1).reshape(A.shape[0], -1)
@@ -131,11 +131,6 @@ def _placed(share: np.ndarray, column: np.ndarray, A: np.ndarray, T: int) -> np.
     return W
 
 
-def _unit_size(layout: Layout, types: Types) -> np.ndarray:
-    """What one unit of each type adds to its cohort's size: its weight, one where all weigh equally."""
-    return types.weight.max(axis=1) if not layout.equal else np.ones(len(types.count))
-
-
 def effects_by_cell(layout: Layout, design: Design, *, after: bool = False) -> GroupTime:
     """Every identified effect. Units that joined before any usable period are left out and named.
 
@@ -163,7 +158,7 @@ def effects_by_cell(layout: Layout, design: Design, *, after: bool = False) -> G
     carrying = np.zeros(len(layout.cohorts), bool)
     carrying[cohort[fine & (period >= layout.cohorts[cohort])]] = True
     kept = fine & carrying[cohort]
-    weight = types.count * _unit_size(layout, types)
+    weight = types.count * layout.size[types.first]
     roles = Roles(*(_shares(side[kept], weight) for side in there))
     size = np.array([weight[types.group == h].sum() for h in range(len(layout.cohorts))])
     cohort, period, base = cohort[kept], period[kept], base[kept]

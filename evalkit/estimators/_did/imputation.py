@@ -76,7 +76,7 @@ def unidentified(periods: Periods, wanted: np.ndarray) -> np.ndarray:
     T, q = sample.weight.shape[1], sample.z.shape[1]
     supported = np.asarray((sample.weight > 0).any(axis=0))
     linked = np.asarray((sample.weight > 0).any(axis=1))[:, None] & supported[None, :]
-    bad = np.array(wanted & ~linked)
+    bad: np.ndarray = wanted & ~linked
     if periods.rank == q * (supported.sum() - 1):
         return bad
     outside = (np.eye(q * T) - periods.space @ periods.space.T).reshape(q * T, q, T)
@@ -88,19 +88,26 @@ def unidentified(periods: Periods, wanted: np.ndarray) -> np.ndarray:
     return bad
 
 
-def two_stage(found: Imputation, layout: Layout) -> Linear:
-    """The quantities with Gardner's contributions."""
-    total = found.target.sum(axis=1)
-    K = total.shape[1]
+def two_stage(found: Imputation, layout: Layout, design: np.ndarray | None = None) -> Linear:
+    """The quantities with Gardner's contributions.
+
+    design  regressors D of the second stage, of which the quantities are the coefficients, shape (U, T, K); by
+            default each quantity is the mean over the unit-periods of its own, which no other one shares
+    """
+    target, weights = found.target, found.weights
+    total = target.sum(axis=1)
+    by_type = (found.types.count[:, None, None] * weights).reshape(-1, total.shape[1])
 
     def centre(means: np.ndarray) -> np.ndarray:
         fitted = found.periods.fitted(found.periods.effects(means))
-        theta = means.reshape(*means.shape[:-2], -1) @ (found.types.count[:, None, None] * found.weights).reshape(
-            -1, K
-        )
-        return weighed(found.weights, fitted) + total * theta[..., None, :]
+        theta = means.reshape(*means.shape[:-2], -1) @ by_type
+        if design is None:
+            of_stage = total * theta[..., None, :]
+        else:
+            of_stage = weighed(target, np.einsum("utj,...j->...ut", design, theta))
+        return weighed(weights, fitted) + of_stage
 
-    return Linear(found.types, found.weights, centre, layout.cluster)
+    return Linear(found.types, weights, centre, layout.cluster)
 
 
 def conservative(found: Imputation, layout: Layout, touched: np.ndarray, *, leave_out: bool) -> Linear:

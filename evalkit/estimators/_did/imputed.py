@@ -34,6 +34,7 @@ class Base:
     periods   period effects of the untouched sample
     observed  cells after joining (and, for two stages, before it)
     touched   unit-periods of each type outside the untouched sample, booleans, shape (U, T)
+    told_apart  periods in which more than one wave is untouched, booleans, shape (T,): alone, a wave is fitted
     before    effects before joining from a regression of their own
     rows      untouched unit-periods
     adjusted  what it is adjusted for, to be put into a sentence
@@ -45,6 +46,7 @@ class Base:
     periods: Periods
     observed: Observed
     touched: np.ndarray
+    told_apart: np.ndarray
     before: tuple[list[int], Linear] | None
     rows: int
     adjusted: str
@@ -73,24 +75,35 @@ class Base:
             lambda some: linear(np.eye(len(seen.cells.since))[:, some]),
             options,
             self.before,
+            shown=(seen.cells.since >= 0) | self.told_apart[seen.cells.period],
         )
 
 
-def prepare(panel: Panel, anticipation: int, *, leads: bool = False, residual_leads: bool = False) -> Base:
+def prepare(
+    panel: Panel,
+    anticipation: int,
+    *,
+    leads: bool = False,
+    residual_leads: bool = False,
+    apart: np.ndarray | None = None,
+) -> Base:
     """Build it from a panel.
 
     leads           estimate effects before joining on the untouched sample alone
     residual_leads  take them as means of what the untouched sample leaves unexplained
+    apart           what else tells units apart, such as the group that an average is over, shape (n, p)
 
     Raises DesignError when nothing can be imputed.
     """
     front.require_comparison(panel)
-    _require_all_waves(panel)
+    front.require_later_waves(panel)
     arrays = layout(panel)
     untouched, touched = front.sample(arrays, anticipation)
     found = covariates(panel, arrays)
     arrays, gone = _usable(arrays, untouched)
-    types = gather(arrays.group, arrays.seen, arrays.weight, found.values) if found.names else arrays.types
+    told = [found.values] if found.names else []
+    told += [] if apart is None else [apart]
+    types = gather(arrays.group, arrays.seen, arrays.weight, np.hstack(told)) if told else arrays.types
     late = touched[types.first] & types.seen
     plain = types.masked(~late)
     effects = period_effects(Sample(types.count, plain.weight, found.z[types.first]))
@@ -98,9 +111,21 @@ def prepare(panel: Panel, anticipation: int, *, leads: bool = False, residual_le
     since = np.arange(arrays.Y.shape[1])[None, :] - np.append(arrays.cohorts, np.inf)[types.group][:, None]
     wanted = late & ~bad
     if residual_leads:
-        wanted |= _explained(plain) & (since < -1 - anticipation) & np.isfinite(since)
+        wanted |= plain.seen & (since < -1 - anticipation) & np.isfinite(since)
     cells = observed(arrays, types, wanted)
-    if not len(cells.cells.since) or not (cells.cells.since >= 0).any():
+    _require_cells(panel, arrays, cells)
+    kept = types.masked(~bad)
+    before = _leads(arrays, plain, since + anticipation, found) if leads else None
+    if before is not None:
+        before = [k - anticipation for k in before[0]], before[1]
+    return Base(
+        arrays, kept, effects, cells, late, _told_apart(plain), before,
+        int((types.count @ plain.seen).sum()), found.sentence, _warnings(panel, arrays, types, bad, gone),
+    )  # fmt: skip
+
+
+def _require_cells(panel: Panel, arrays: Layout, cells: Observed) -> None:
+    if not (cells.cells.since >= 0).any():
         raise DesignError(
             "no wave has both an untouched period before joining and somebody left to compare with after it",
             panel.study.slug,
@@ -108,24 +133,6 @@ def prepare(panel: Panel, anticipation: int, *, leads: bool = False, residual_le
         )
     front.require_after(panel, cells.cells)
     front.require_both_sides(arrays, np.asarray(arrays.seen.any(axis=1)), later_waves=True)
-    kept = types.masked(~bad)
-    before = _leads(arrays, plain, since + anticipation, found) if leads else None
-    if before is not None:
-        before = [k - anticipation for k in before[0]], before[1]
-    return Base(
-        arrays, kept, effects, cells, late, before,
-        int((types.count @ plain.seen).sum()), found.sentence, _warnings(panel, arrays, types, bad, gone),
-    )  # fmt: skip
-
-
-def _require_all_waves(panel: Panel) -> None:
-    if front.only_never(panel) and panel.staggered and panel.study.protocol.comparison == "never_joined":
-        raise DesignError(
-            "imputation learns from the untouched periods of every wave, and the protocol allows only units that "
-            "never joined as comparison",
-            panel.study.slug,
-            "use group_time, or `comparison: not_yet_joined`",
-        )
 
 
 def _usable(arrays: Layout, untouched: np.ndarray) -> tuple[Layout, np.ndarray]:
@@ -134,11 +141,9 @@ def _usable(arrays: Layout, untouched: np.ndarray) -> tuple[Layout, np.ndarray]:
     return (arrays.only(~gone[:, None]), gone) if gone.any() else (arrays, gone)
 
 
-def _explained(plain: Types) -> np.ndarray:
-    """Untouched unit-periods of types in periods that more than one wave was seen in: alone, a wave is fitted."""
-    waves = np.array([len(np.unique(plain.group[seen])) for seen in plain.seen.T])
-    out: np.ndarray = plain.seen & (waves > 1)[None, :]
-    return out
+def _told_apart(plain: Types) -> np.ndarray:
+    """Periods in which more than one wave is untouched, booleans, shape (T,)."""
+    return np.array([len(np.unique(plain.group[seen])) > 1 for seen in plain.seen.T])
 
 
 def _leads(arrays: Layout, plain: Types, since: np.ndarray, found: Covariates) -> tuple[list[int], Linear] | None:

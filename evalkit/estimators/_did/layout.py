@@ -53,6 +53,17 @@ class Layout:
         return patterns(self.weight)
 
     @cached_property
+    def size(self) -> np.ndarray:
+        """What each unit counts for where it counts once: one, or its mean weight before anybody joined, (n,)."""
+        if self.equal:
+            return np.ones(len(self.g))
+        first = self.cohorts[0] if len(self.cohorts) else self.Y.shape[1]
+        early = self.seen & (np.arange(self.Y.shape[1]) < first)[None, :]
+        used = np.where(early.any(axis=1)[:, None], early, self.seen)
+        size: np.ndarray = (self.weight * used).sum(axis=1) / np.maximum(used.sum(axis=1), 1)
+        return size
+
+    @cached_property
     def types(self) -> Types:
         """Units gathered by cohort, observed periods and weights."""
         return _gathered(self.group, self.pattern, self.seen, self.weight)

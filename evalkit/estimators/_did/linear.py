@@ -34,6 +34,7 @@ class Linear:
     own      v, shape (U, T, K), where it differs from w
     cluster  codes of the units' clusters, shape (n,)
     factor   small-sample factor of the variance
+    clusters how many clusters the variance counts; by default those that contribute
     """
 
     types: Types
@@ -42,6 +43,7 @@ class Linear:
     cluster: np.ndarray
     factor: float = 1.0
     own: np.ndarray | None = None
+    clusters: int | None = None
 
     @property
     def K(self) -> int:  # noqa: N802 - as in the equations
@@ -55,7 +57,8 @@ class Linear:
         def centre(means: np.ndarray) -> np.ndarray:
             return self.centre(means)[..., columns]
 
-        return Linear(self.types, self.weights[:, :, columns], centre, self.cluster, self.factor, own)
+        weights = self.weights[:, :, columns]
+        return Linear(self.types, weights, centre, self.cluster, self.factor, own, self.clusters)
 
     def combine(self, C: np.ndarray) -> Linear:
         """Linear combinations of the quantities; C shape (K, L)."""
@@ -64,7 +67,7 @@ class Linear:
         def centre(means: np.ndarray) -> np.ndarray:
             return self.centre(means) @ C
 
-        return Linear(self.types, self.weights @ C, centre, self.cluster, self.factor, own)
+        return Linear(self.types, self.weights @ C, centre, self.cluster, self.factor, own, self.clusters)
 
     def beside(self, other: Linear) -> Linear:
         """The quantities of two designs on the same types, one after the other."""
@@ -77,7 +80,7 @@ class Linear:
 
         weights = np.concatenate([self.weights, other.weights], axis=2)
         own = np.concatenate([a * mine, b * theirs], axis=2)
-        return Linear(self.types, weights, centre, self.cluster, 1.0, own)
+        return Linear(self.types, weights, centre, self.cluster, 1.0, own, self.clusters)
 
     def estimate(self, Y: np.ndarray) -> np.ndarray:
         """theta; shapes (..., n, T) -> (..., K)."""
@@ -103,6 +106,10 @@ class Linear:
                 out[..., members, :] = Y[..., members, :] @ v[u]
         out -= self.centre(self.types.means(Y))[..., self.types.of, :]
         return out
+
+    def count(self, psi: np.ndarray) -> int:
+        """Clusters behind contributions by cluster, shape (G, K)."""
+        return self.clusters if self.clusters is not None else int((psi != 0).any(axis=1).sum())
 
     def by_cluster(self, Y: np.ndarray) -> np.ndarray:
         """Contributions added up within clusters, times the root of the factor; shape (..., G, K)."""

@@ -32,6 +32,7 @@ class Regression:
     cross    what sweeping the period effects out of X takes, shape (q T, P)
     inverse  G^-1, shape (P, P)
     rows     unit-periods in the sample
+    levels   sets of period effects: one, or one for each region
     """
 
     types: Types
@@ -40,11 +41,12 @@ class Regression:
     cross: np.ndarray
     inverse: np.ndarray
     rows: int
+    levels: int = 1
 
     @property
     def K(self) -> int:  # noqa: N802 - as in the equations
         """Coefficients that the small-sample factor counts."""
-        return self.X.shape[2] + self.periods.rank + 1
+        return self.X.shape[2] + self.periods.rank + self.levels
 
     def residual_of(self, C: np.ndarray) -> np.ndarray:
         """Weights of outcomes in c'beta, per unit of a type; shapes (P, L) -> (U, T, L)."""
@@ -79,14 +81,18 @@ class Regression:
         def centre(means: np.ndarray) -> np.ndarray:
             return weighed(W, self.fitted(means))
 
-        return Linear(self.types, W, centre, layout.cluster, inference.cluster_factor(G, self.rows, self.K))
+        factor = inference.cluster_factor(G, self.rows, self.K)
+        return Linear(self.types, W, centre, layout.cluster, factor, clusters=G)
 
 
-def regress(layout: Layout, X: np.ndarray, z: np.ndarray | None = None, types: Types | None = None) -> Regression:
+def regress(
+    layout: Layout, X: np.ndarray, z: np.ndarray | None = None, types: Types | None = None, levels: int = 1
+) -> Regression:
     """A regression on a layout's observed unit-periods.
 
     X  shape (H + 1, T, P); the last row is for units that never joined
     z  shape (U, q) of what the period effects are effects of; a one by default
+    levels  sets of period effects among them, for the count of coefficients
 
     Raises DesignError when a column cannot be told from the effects and the other columns.
     """
@@ -99,7 +105,7 @@ def regress(layout: Layout, X: np.ndarray, z: np.ndarray | None = None, types: T
     size = np.diag(gram)
     scale = np.sqrt(np.where(size > 0, size, 1.0))
     inverse = _inverse((gram - right.T @ cross) / np.outer(scale, scale)) / np.outer(scale, scale)
-    return Regression(types, periods, X, cross, inverse, int(layout.seen.sum()))
+    return Regression(types, periods, X, cross, inverse, int(layout.seen.sum()), levels)
 
 
 def _products(types: Types, sample: Sample, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -32,7 +32,6 @@ from evalkit.errors import DesignError
 from evalkit.estimators._did.propensity import dependent
 
 GONE = 1e-9  # what is left of a column against its size when the effects take all of it
-REFERENCE = -1  # the time since joining against which effects are measured
 Kind = Literal["static", "event", "weighted"]
 
 
@@ -143,7 +142,7 @@ def build(seen: np.ndarray, g: np.ndarray, before: int, after: int) -> Stacks:
         if window[0] < 0 or window[-1] >= T:
             left_out[int(wave)] = "its window reaches beyond the data"
             continue
-        now = seen[:, wave]
+        now = seen[:, _anchor(seen, window[before:])]
         if not (now & own).any() or not (now & others).any():
             who = "not seen when it joined" if (now & others).any() else "nobody was left to compare with"
             left_out[int(wave)] = who
@@ -157,15 +156,30 @@ def build(seen: np.ndarray, g: np.ndarray, before: int, after: int) -> Stacks:
             fix="use a narrower window",
         )
     unit, period, wave_of, joined, q = (np.concatenate(column) for column in zip(*parts, strict=True))
-    now = period == wave_of
+    anchors = {w: _anchor(seen, np.arange(w, w + after + 1)) for w in np.unique(wave_of)}
+    now = period == np.array([anchors[w] for w in wave_of])
     q = np.where(joined, 1.0, q * (now & ~joined).sum() / (now & joined).sum())
     return Stacks(unit, period, wave_of, period - wave_of, joined, q, (n, T), left_out)
+
+
+def _anchor(seen: np.ndarray, window: np.ndarray) -> int:
+    """The period whose units are counted: that of joining, or the first after it in which anybody was seen."""
+    there = window[seen[:, window].any(axis=0)]
+    return int(there[0] if there.size else window[0])
+
+
+def reference(stacks: Stacks) -> int:
+    """The time since joining against which effects are measured: the last before joining that was seen."""
+    before = stacks.since[stacks.since < 0]
+    if not before.size:
+        raise DesignError("no stack has a period before joining that was seen", fix="raise `before`")
+    return int(before.max())
 
 
 def stacked(stacks: Stacks, kind: Kind) -> Stacked:
     """The regression of one kind on the stack. Raises DesignError when its terms cannot be told apart."""
     times = np.unique(stacks.since)
-    terms = times[times != REFERENCE]
+    terms = times[times != reference(stacks)]
     if kind == "static":
         Z = (stacks.joined & (stacks.since >= 0))[:, None].astype(float)
     else:

@@ -68,7 +68,7 @@ def judge(
     Raises DesignError when nothing varies between units.
     """
     psi = linear.by_cluster(arrays.Y)
-    clusters = int((psi != 0).any(axis=1).sum())
+    clusters = linear.count(psi)
     if not clusters:
         raise DesignError("the changes do not vary between units", panel.study.slug, "check the outcome")
     estimate, error = linear.estimate(arrays.Y), np.sqrt((psi**2).sum(axis=0))

@@ -31,6 +31,7 @@ from evalkit.study.options.series import (
     PooledOptions,
     Season,
 )
+from evalkit.study.options.synthetic import AugmentedOptions, SyntheticControlOptions, SyntheticDidOptions
 
 __all__ = [
     "BELONGS",
@@ -38,6 +39,7 @@ __all__ = [
     "COUNTED",
     "GAUSSIAN",
     "LINEAR",
+    "AugmentedOptions",
     "ComparisonOptions",
     "ControlOptions",
     "DoseOptions",
@@ -52,6 +54,8 @@ __all__ = [
     "PooledOptions",
     "Season",
     "StackedOptions",
+    "SyntheticControlOptions",
+    "SyntheticDidOptions",
     "TripleOptions",
     "TwowayOptions",
     "WindowedOptions",
@@ -75,3 +79,7 @@ class ModelOptions(Strict):
     triple_differences: TripleOptions = TripleOptions()
     dose: DoseOptions = DoseOptions()
     heterogeneity: HeterogeneityOptions = HeterogeneityOptions()
+
+    synthetic_control: SyntheticControlOptions = SyntheticControlOptions()
+    augmented_synthetic_control: AugmentedOptions = AugmentedOptions()
+    synthetic_did: SyntheticDidOptions = SyntheticDidOptions()
