@@ -12,6 +12,7 @@ tested with the same functions in tests/test_did_coverage.py.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -23,12 +24,13 @@ import did_panels as simulation
 import numpy as np
 from scipy import stats
 
-from evalkit.estimators._did import bootstrap
+from evalkit.estimators._did import bootstrap, stacks
 from evalkit.estimators._did.assemble import Parts
 from evalkit.estimators._did.averages import ALL
 from evalkit.estimators._did.layout import Layout
 from evalkit.estimators._did.linear import Linear
 from evalkit.panel import Panel
+from evalkit.study.options import StackedOptions
 
 SEED, LEVEL = 20261122, 0.95
 HORIZONS = (3, 6)
@@ -149,21 +151,48 @@ class Found:
         return self.miss.mean(axis=0) / (self.miss.std(axis=0) / np.sqrt(len(self.miss)))
 
 
+Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # outcomes to estimates and errors, (b, K) each
+
+
+def engine(name: str, cell: Cell) -> tuple[Run, float]:
+    """A design's estimates and errors of many outcome matrices, and its degrees of freedom."""
+    if name == "stacked":
+        return _stacked(cell)
+    found, _ = parts(name, cell)
+    linear = reported(found)
+
+    def run(Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return linear.estimate(Y), np.sqrt((linear.by_cluster(Y) ** 2).sum(axis=-2))
+
+    return run, float(len(np.unique(found.layout.cluster)) - 1)
+
+
+def _stacked(cell: Cell) -> tuple[Run, float]:
+    options = StackedOptions()
+    rows = stacks.build(np.ones((len(cell.g), cell.T), bool), cell.g, options.before, options.after)
+    found = stacks.stacked(rows, "weighted")
+    times = np.asarray(found.since)
+    sizes = np.array([(rows.joined & (rows.since == k)).sum() for k in times], float) * (times >= 0)
+    C = np.column_stack([sizes / sizes.sum(), *((times == h).astype(float) for h in HORIZONS)])
+    root = np.sqrt(found.factor(np.arange(len(cell.g))))
+
+    def run(Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pairs = [found.estimate(y) for y in Y]
+        psi = [root * own @ C for _, own in pairs]
+        return np.array([beta @ C for beta, _ in pairs]), np.array([np.sqrt((p**2).sum(axis=0)) for p in psi])
+
+    return run, float(len(np.unique(rows.unit)) - 1)
+
+
 def analytic(name: str, cell: Cell, draws: int, seed: int = SEED) -> Found:
     """A design on a cell, with intervals by Student's t on clusters - 1."""
-    found, _ = parts(name, cell)
-    linear, layout = reported(found), found.layout
-    added = np.where(layout.seen, simulation.effects(cell.g, cell.T), 0.0)
-    truth = linear.estimate(added)
+    run, df = engine(name, cell)
+    added = simulation.effects(cell.g, cell.T)
+    truth = run(added[None])[0][0]
     Y = outcomes(cell, draws, seed)
-    miss, error = [], []
-    for start in range(0, draws, STEP):
-        piece = Y[start : start + STEP] + added
-        miss.append(linear.estimate(piece) - truth)
-        error.append(np.sqrt((linear.by_cluster(piece) ** 2).sum(axis=-2)))
-    errors = np.concatenate(error)
-    clusters = len(np.unique(layout.cluster))
-    return Found(np.concatenate(miss), errors, stats.t.ppf(0.5 + LEVEL / 2, clusters - 1) * errors)
+    found = [run(Y[start : start + STEP] + added) for start in range(0, draws, STEP)]
+    theta, error = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Found(theta - truth, error, stats.t.ppf(0.5 + LEVEL / 2, df) * error)
 
 
 def wild(name: str, cell: Cell, draws: int, seed: int = SEED) -> np.ndarray:
