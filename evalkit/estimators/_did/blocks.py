@@ -70,12 +70,15 @@ class Blocks:
         return self.spread(*self.solve(right, members @ swept))
 
 
-def contrast(layout: Layout, types: Types, z: np.ndarray, cells: np.ndarray, weights: np.ndarray) -> Linear:
+def contrast(
+    layout: Layout, types: Types, z: np.ndarray, cells: np.ndarray, weights: np.ndarray, levels: int = 1
+) -> Linear:
     """sum over cells of weights times delta, with cluster-robust contributions.
 
     z        shape (U, q)
     cells    which have a term, booleans, shape (H, T)
     weights  shape (H, T), nought outside the cells
+    levels   sets of period effects, for the count of coefficients
 
     Raises DesignError when the cells cannot be told from the effects.
     """
@@ -83,14 +86,15 @@ def contrast(layout: Layout, types: Types, z: np.ndarray, cells: np.ndarray, wei
     q_T = z.shape[1] * cells.shape[1]
     W = blocks.sample.sweep(blocks.spread(*blocks.solve(np.zeros(q_T), weights)))[:, :, None]
     seen = np.asarray((types.weight > 0).any(axis=0))
-    coefficients = int(cells.sum()) + z.shape[1] * (int(seen.sum()) - 1) + 1
+    coefficients = int(cells.sum()) + z.shape[1] * (int(seen.sum()) - 1) + levels
     rows = int(types.count @ (types.weight > 0).sum(axis=1))
     clusters = len(np.unique(layout.cluster[layout.seen.any(axis=1)]))
 
     def centre(means: np.ndarray) -> np.ndarray:
         return weighed(W, blocks.fitted(means))
 
-    return Linear(types, W, centre, layout.cluster, inference.cluster_factor(clusters, rows, coefficients))
+    factor = inference.cluster_factor(clusters, rows, coefficients)
+    return Linear(types, W, centre, layout.cluster, factor, clusters=clusters)
 
 
 def _build(types: Types, z: np.ndarray, cells: np.ndarray) -> Blocks:

@@ -36,6 +36,7 @@ class Rule:
     pairs         compare units seen in both periods (group_time)
     errors        `auto`, `conservative` or `leave_out` (imputation)
     z             a one and the covariates of each unit, shape (n, q); None without any
+    levels        sets of period effects: one, or one for each region
     """
 
     anticipation: int = 0
@@ -43,6 +44,7 @@ class Rule:
     pairs: bool = True
     errors: str = "auto"
     z: np.ndarray | None = None
+    levels: int = 1
 
 
 def ruled(panel: Panel, design: str, layout: Layout) -> Rule:
@@ -53,14 +55,16 @@ def ruled(panel: Panel, design: str, layout: Layout) -> Rule:
     """
     options = getattr(panel.study.protocol.model, design)
     z = None if design == "group_time" else covariates(panel, layout).z
+    levels = 1
     if getattr(options, "by_region", False):
         region = panel.units["region"].astype(str).to_numpy()
         each = (region[:, None] == np.unique(region)[None, :]).astype(float)
+        levels = each.shape[1]
         z = each if z is None else np.column_stack([each, z[:, 1:]])
     if z is not None and z.shape[1] == 1:
         z = None
     if design != "group_time":
-        return Rule(options.anticipation, errors=getattr(options, "errors", "auto"), z=z)
+        return Rule(options.anticipation, errors=getattr(options, "errors", "auto"), z=z, levels=levels)
     return Rule(options.anticipation, front.only_never(panel), options.unbalanced == "pairs")
 
 
@@ -157,7 +161,7 @@ def _twoway(layout: Layout, rule: Rule) -> Linear:
     arrays = layout.only(~layout.of("transition"))
     types, z = _types(arrays, rule)
     X = _post(arrays)[:, :, None].astype(float)
-    return regress(arrays, X, z, types).linear(arrays, np.ones((1, 1)))
+    return regress(arrays, X, z, types, rule.levels).linear(arrays, np.ones((1, 1)))
 
 
 def _event_study(layout: Layout, rule: Rule) -> Linear:
@@ -173,7 +177,7 @@ def _event_study(layout: Layout, rule: Rule) -> Linear:
         raise _nothing()
     terms = size > 0
     terms[0, before[-1]] = False
-    return blocks.contrast(layout, types, z, terms, post / post.sum())
+    return blocks.contrast(layout, types, z, terms, post / post.sum(), rule.levels)
 
 
 def _types(arrays: Layout, rule: Rule) -> tuple[Types, np.ndarray]:

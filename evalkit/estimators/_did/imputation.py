@@ -96,15 +96,15 @@ def two_stage(found: Imputation, layout: Layout, design: np.ndarray | None = Non
     """
     target, weights = found.target, found.weights
     total = target.sum(axis=1)
-    counted = (found.types.count[:, None, None] * weights).reshape(-1, target.shape[2])
+    by_type = (found.types.count[:, None, None] * weights).reshape(-1, total.shape[1])
 
     def centre(means: np.ndarray) -> np.ndarray:
         fitted = found.periods.fitted(found.periods.effects(means))
-        theta = means.reshape(*means.shape[:-2], -1) @ counted
+        theta = means.reshape(*means.shape[:-2], -1) @ by_type
         if design is None:
             of_stage = total * theta[..., None, :]
         else:
-            of_stage = np.einsum("utk,utj,...j->...uk", target, design, theta, optimize=True)
+            of_stage = weighed(target, np.einsum("utj,...j->...ut", design, theta))
         return weighed(weights, fitted) + of_stage
 
     return Linear(found.types, weights, centre, layout.cluster)

@@ -48,6 +48,11 @@ class Layout:
         return np.where(np.isnan(self.g), len(self.cohorts), np.searchsorted(self.cohorts, np.nan_to_num(self.g)))
 
     @cached_property
+    def pattern(self) -> np.ndarray:
+        """Code of what each unit was observed in and weighs there, shape (n,)."""
+        return patterns(self.weight)
+
+    @cached_property
     def size(self) -> np.ndarray:
         """What each unit counts for where it counts once: one, or its mean weight before anybody joined, (n,)."""
         if self.equal:
@@ -57,11 +62,6 @@ class Layout:
         used = np.where(early.any(axis=1)[:, None], early, self.seen)
         size: np.ndarray = (self.weight * used).sum(axis=1) / np.maximum(used.sum(axis=1), 1)
         return size
-
-    @cached_property
-    def pattern(self) -> np.ndarray:
-        """Code of what each unit was observed in and weighs there, shape (n,)."""
-        return patterns(self.weight)
 
     @cached_property
     def types(self) -> Types:
