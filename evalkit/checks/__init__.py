@@ -3,6 +3,7 @@
 from evalkit.checks.agreement import check as agreement
 from evalkit.checks.autocorrelation import check as autocorrelation
 from evalkit.checks.balancing import check as balancing
+from evalkit.checks.comparisons import check as comparisons
 from evalkit.checks.control_balance import check as control_balance
 from evalkit.checks.detectable import check as detectable
 from evalkit.checks.entry import check as entry
@@ -21,6 +22,7 @@ __all__ = [
     "agreement",
     "autocorrelation",
     "balancing",
+    "comparisons",
     "control_balance",
     "detectable",
     "entry",

@@ -56,4 +56,4 @@ def headline_weights(panel: Panel) -> reach.Reach:
     if options.family != "gaussian":
         raise DesignError(f"with `family: {options.family}` the estimate is no weighted sum of outcomes")
     arrays, _, touched, _ = start(panel, options.anticipation)
-    return reach.of(arrays, saturate(panel, arrays, touched).parts(panel, options).linear)
+    return reach.of_parts(saturate(panel, arrays, touched).parts(panel, options))

@@ -75,7 +75,7 @@ def headline_weights(panel: Panel) -> reach.Reach:
     """The weights of the headline. Raises DesignError as `fit`."""
     options = panel.study.protocol.model.group_time
     parts, _ = _parts(panel, options, _design(panel, options))
-    return reach.of(parts.layout, parts.linear)
+    return reach.of_parts(parts)
 
 
 def _parts(panel: Panel, options: WindowedOptions, design: Design) -> tuple[Parts, GroupTime]:

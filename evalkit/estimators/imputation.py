@@ -55,8 +55,8 @@ def fit(panel: Panel) -> Estimate:
 
 def headline_weights(panel: Panel) -> reach.Reach:
     """The weights of the headline. Raises DesignError as `fit`."""
-    base, parts, _ = _prepared(panel)
-    return reach.of(base.layout, parts.linear)
+    _, parts, _ = _prepared(panel)
+    return reach.of_parts(parts)
 
 
 def _prepared(panel: Panel) -> tuple[imputed.Base, Parts, bool]:

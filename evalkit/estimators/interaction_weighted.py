@@ -50,7 +50,7 @@ def fit(panel: Panel) -> Estimate:
 def headline_weights(panel: Panel) -> reach.Reach:
     """The weights of the headline. Raises DesignError as `fit`."""
     found, _ = _prepared(panel)
-    return reach.of(found.layout, found.parts(panel, panel.study.protocol.model.interaction_weighted).linear)
+    return reach.of_parts(found.parts(panel, panel.study.protocol.model.interaction_weighted))
 
 
 def _prepared(panel: Panel) -> tuple[Saturated, str]:

@@ -72,7 +72,9 @@ def headline_weights(panel: Panel) -> reach.Reach:
     """The weights of the headline. Raises DesignError as `fit`."""
     arrays, stacks, found = _prepared(panel)
     _, C, _ = _averages(panel, np.asarray(found.since), stacks)
-    return reach.Reach(arrays, found.weights @ C[:, 0])
+    others, rows = np.zeros(stacks.shape), ~stacks.joined
+    np.add.at(others, (stacks.unit[rows], stacks.period[rows]), (found.scale * (found.reach @ C[:, 0]))[rows])
+    return reach.Reach(arrays, found.weights @ C[:, 0], others)
 
 
 def _prepared(panel: Panel) -> tuple[Layout, Stacks, Stacked]:
