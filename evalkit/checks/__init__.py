@@ -9,6 +9,7 @@ from evalkit.checks.detectable import check as detectable
 from evalkit.checks.entry import check as entry
 from evalkit.checks.forecast_error import check as forecast_error
 from evalkit.checks.influence import check as influence
+from evalkit.checks.overlap import check as overlap
 from evalkit.checks.parallel_trends import check as parallel_trends
 from evalkit.checks.placebo_dates import check as placebo_dates
 from evalkit.checks.placebo_units import check as placebo_units
@@ -28,6 +29,7 @@ __all__ = [
     "entry",
     "forecast_error",
     "influence",
+    "overlap",
     "parallel_trends",
     "placebo_dates",
     "placebo_units",

@@ -38,6 +38,7 @@ from evalkit.estimators._did.covariates import covariates
 from evalkit.estimators._did.group_time import Design, GroupTime, effects_by_cell
 from evalkit.estimators._did.layout import Layout, layout
 from evalkit.estimators._did.linear import Linear
+from evalkit.estimators._did.overlap import Overlap, overlap
 from evalkit.estimators._did.propensity import CovariateError
 from evalkit.panel import Panel
 from evalkit.study.options import GroupTimeOptions, WindowedOptions
@@ -76,6 +77,14 @@ def headline_weights(panel: Panel) -> reach.Reach:
     options = panel.study.protocol.model.group_time
     parts, _ = _parts(panel, options, _design(panel, options))
     return reach.of_parts(parts)
+
+
+def sides(panel: Panel) -> Overlap:
+    """Who stands on either side of the headline, as they are and adjusted. Raises DesignError as `fit`."""
+    options = panel.study.protocol.model.group_time
+    parts, found = _parts(panel, options, _design(panel, options))
+    X = covariates(panel, parts.layout).z
+    return overlap(parts.layout, found, parts.averages.A[:, 0], X, METHODS[options.method])
 
 
 def _parts(panel: Panel, options: WindowedOptions, design: Design) -> tuple[Parts, GroupTime]:
