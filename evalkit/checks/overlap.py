@@ -30,6 +30,7 @@ NAME = "overlap"
 QUESTION = "Were the joined and their comparison alike before joining?"
 ALIKE, APART = 0.1, 0.25  # standardised differences
 THIN = 0.1  # share of the comparison units that may be trimmed, or that the weights must at least amount to
+SEEN = 0.005  # negative weight that is worth a word
 FEWEST = 3  # periods before the first wave from which a trend is formed
 COLUMNS = ["kind", "name", "joined", "before", "after", "difference_before", "difference_after"]
 
@@ -130,8 +131,15 @@ def _adjusted(found: Overlap, data: pd.DataFrame) -> tuple[Verdict, str, float]:
         f"units of {others}; the highest propensity to join among them is {numbers.number(found.highest, 2)}, and "
         f"{numbers.of(found.trimmed, 'unit')} were left out for one near 1."
     )
-    if negative > 0:
+    if negative >= SEEN:
         facts += f" Some comparison units have negative weight, {numbers.number(negative, 2)} in all."
+    own = data[data["kind"].ne("covariate")]
+    if len(own):
+        said = ", ".join(
+            f"{name} {numbers.signed(difference, 2)}"
+            for name, difference in zip(own["name"], own["difference_after"], strict=True)
+        )
+        facts += f" What is not adjusted for still differs after it: {said}."
     if value > APART:
         return "concern", f"{facts} The adjustment leaves the two sides unlike.", value
     if found.effective < THIN * others or found.trimmed > THIN * others:

@@ -8,6 +8,7 @@ from evalkit.plots.comparisons import comparisons, decomposition
 from evalkit.plots.curve import specification_curve
 from evalkit.plots.estimates import counterfactual, effect_path, forest
 from evalkit.plots.events import event_study
+from evalkit.plots.groups import groups
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.sites import caterpillar
 from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
@@ -26,6 +27,7 @@ __all__ = [
     "forecast_error",
     "forest",
     "group_means",
+    "groups",
     "heat_map",
     "influence",
     "placebo_dates",

@@ -13,6 +13,7 @@ from evalkit.plots.checks import answered
 from evalkit.plots.style import DARK_BLUE, GREY, LIGHT_GREY, ORANGE, SHADE, canvas, shown
 
 ALIKE, APART = 0.1, 0.25
+ROW = 0.36  # inches
 WIDTH = 30  # characters of a name on the axis
 
 
@@ -23,10 +24,12 @@ def balance(check: Check) -> Shown:
     y = np.arange(len(data))
     before, after = data["difference_before"].to_numpy(float), data["difference_after"].to_numpy(float)
     adjusted = bool(np.isfinite(after).any())
-    with canvas(height=1.7 + 0.36 * len(data)) as (figure, axes):
+    with canvas(height=2.3 + ROW * len(data)) as (figure, axes):
         axes.axvspan(-ALIKE, ALIKE, color=SHADE, linewidth=0, zorder=0, label=f"Within {ALIKE}: alike")
         for edge in (-APART, APART):
-            axes.axvline(edge, color=ORANGE, linestyle=":", linewidth=1.5, label=f"{APART}" if edge > 0 else None)
+            axes.axvline(
+                edge, color=ORANGE, linestyle=":", linewidth=1.5, label=f"Beyond {APART}: apart" if edge > 0 else None
+            )
         if adjusted:
             axes.hlines(y, before, after, color=LIGHT_GREY, linewidth=1)
             axes.plot(after, y, "o", color=DARK_BLUE, markersize=7, label="After adjustment")
@@ -38,7 +41,7 @@ def balance(check: Check) -> Shown:
         reach = 1.15 * max(float(np.nanmax(np.abs([before, after]))), 1.2 * APART)
         axes.set_xlim(-reach, reach)
         axes.set_xlabel("Joined less comparison, in standard deviations")
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.62 / (0.36 * len(data) + 0.3)), ncols=2, fontsize=9)
+        figure.legend(loc="outside lower left", ncols=2, fontsize=9)
     alt = f"Standardised differences in {numbers.of(len(data), 'measure')} before joining. {check.reading}"
     rows = [
         [str(r.name), numbers.signed(r.difference_before, 2), numbers.signed(r.difference_after, 2)]

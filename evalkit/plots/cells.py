@@ -56,7 +56,7 @@ def cells(estimate: Estimate, *, across: Across = "calendar") -> Shown:
         )
         line = Line2D([], [], color="black", linewidth=2, label="The wave joined")
         handles = [dot, line, hatched("Transition: in no average"), blank("Not estimated")]
-        legend(figure, axes, handles)
+        legend(figure, handles)
     decimals = numbers.decimals_for([float(found["std_error"].median())])
     caption = f"{estimate.label}: effect on each wave in each period ({estimate.title})"
     return shown(figure, _alt(estimate, decimals), caption, *_table(estimate, decimals))

@@ -54,7 +54,7 @@ def comparisons(check: Check) -> Shown:
             Line2D([], [], color="black", linewidth=2, label="The wave joined"),
             hatched("Transition, excluded"),
         ]
-        legend(figure, axes, handles)
+        legend(figure, handles)
     alt = f"Grid of the weights of {numbers.of(len(waves), 'group')} over {len(window)} periods. {check.reading}"
     rows = [
         [wave, *(numbers.signed(float(row[side].sum()), 3) for side in (row > 0, row < 0)), _when(window, row)]

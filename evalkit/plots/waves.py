@@ -59,10 +59,9 @@ def _bent(power: float) -> Callable[[np.ndarray], np.ndarray]:
     return lambda x: np.sign(x) * np.abs(x) ** power
 
 
-def legend(figure: Figure, axes: Axes, handles: Sequence[Artist]) -> None:
+def legend(figure: Figure, handles: Sequence[Artist]) -> None:
     """The entries below the axes, whatever their height."""
-    below = 0.62 / (figure.get_figheight() - OUTSIDE + ROW)
-    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, -below), ncols=3, fontsize=9)
+    figure.legend(handles=handles, loc="outside lower left", ncols=3, fontsize=9)
 
 
 def mark(
