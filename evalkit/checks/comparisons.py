@@ -38,7 +38,8 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
 
     Concern when a wave has negative weight after it joined, or when the comparisons that a two-way regression
     is made of include some of later against earlier joined units; inconclusive when a two-way regression of
-    units that joined in waves cannot be taken apart. `value` is the share of the negative weight that lies on
+    units that joined in waves cannot be taken apart, and when units that are not seen throughout count with their
+    level, which a design without unit effects lets happen. `value` is the share of the negative weight that lies on
     waves after they joined. `data`, rows told apart by `part`: for `weight` the wave (its code, or `never`),
     period, weight and the wave's phase; for `pair` the codes of the two waves, the kind of comparison, weight
     and estimate; and label, unit, level. Not applicable to designs that are no weighted sum of outcomes.
@@ -61,6 +62,10 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
         return Check(NAME, QUESTION, "concern", reading, value, estimate.design, data)
     if isinstance(pairs, str):
         return Check(NAME, QUESTION, "inconclusive", f"{facts} {pairs}", value, estimate.design, data)
+    loose = int(found.loose.sum())
+    if loose:
+        reading = f"{facts} {numbers.of(loose, 'unit')} come and go, and their level, not only their change, enters."
+        return Check(NAME, QUESTION, "inconclusive", reading, value, estimate.design, data)
     reading = f"{facts} No wave has negative weight after it joined."
     return Check(NAME, QUESTION, "reassuring", reading, value, estimate.design, data)
 

@@ -1,7 +1,8 @@
 """Which outcomes a headline rests on, and with what weight: who is compared with whom.
 
 A headline of these designs is theta = sum over i, t of w(i, t) Y_it. In every unit the weights add up to
-nought, so that what differs between units for good plays no part. The weights of a unit that joined serve two
+nought, so that what differs between units for good plays no part, unless the design has no unit effects and
+units come and go (`loose`). The weights of a unit that joined serve two
 ends: its own effect with its baseline, and the comparison of waves that joined before it. Where a design's
 headline is a mean over waves, u(i, t) is the weight of unit i in the parts that other waves have in it, and
 
@@ -68,6 +69,13 @@ class Reach:
         joined = np.arange(summed.shape[1])[None, :] >= np.append(self.layout.cohorts, np.inf)[:, None]
         negative = np.where(summed < 0, -summed, 0.0)
         return float(negative[joined].sum() / negative.sum()) if negative.any() else 0.0
+
+    @property
+    def loose(self) -> np.ndarray:
+        """Units whose weights do not add up to nought, so that their level enters, booleans, shape (n,)."""
+        size = np.abs(self.weights).max(initial=0.0)
+        out: np.ndarray = np.abs(self.weights.sum(axis=1)) > ROUNDING * self.weights.shape[1] * size
+        return out
 
     @property
     def lent(self) -> np.ndarray:
