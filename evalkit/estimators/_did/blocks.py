@@ -24,7 +24,6 @@ from evalkit.errors import DesignError
 from evalkit.estimators._did.absorb import Sample, inverse_of_definite, swept_squares
 from evalkit.estimators._did.layout import Layout, Types
 from evalkit.estimators._did.linear import Linear, weighed
-from evalkit.inference import RANK
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +113,6 @@ def _build(types: Types, z: np.ndarray, cells: np.ndarray) -> Blocks:
             for b in range(q):
                 one = (zs[:, b] == 1).all()
                 A[a, :, b, :] += first if one else swept_squares(weight, count * zs[:, a] * zs[:, b])
-    D = np.where(cells[:, :, None] & cells[:, None, :], D, 0.0)
     B = np.where(cells[:, :, None, None], across, 0.0).reshape(H, T, q * T)
     inner = _inverses(D, cells)
     left = A.reshape(q * T, q * T) - np.tensordot(B, inner @ B, axes=((0, 1), (0, 1)))
@@ -124,17 +122,15 @@ def _build(types: Types, z: np.ndarray, cells: np.ndarray) -> Blocks:
 
 def _inverses(D: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """The inverse of each D_h at its cells."""
-    both = cells[:, :, None] & cells[:, None, :]
-    size = np.abs(D).sum(axis=2).max(axis=1)
-    padded = D + np.where(cells, 0.0, np.where(size > 0, size, 1.0)[:, None])[:, :, None] * np.eye(cells.shape[1])
-    try:
-        inner = np.where(both, np.linalg.inv(padded), 0.0)
-    except np.linalg.LinAlgError:
-        raise _untold() from None
-    if (RANK * size * np.abs(inner).sum(axis=2).max(axis=1) >= 1).any():
-        raise _untold()
-    found: np.ndarray = (inner + inner.transpose(0, 2, 1)) / 2
-    return found
+    inner = np.zeros_like(D)
+    for h, mine in enumerate(cells):
+        at = np.ix_(mine, mine)
+        if mine.any():
+            found = inverse_of_definite(D[h][at])
+            if found is None:
+                raise _untold()
+            inner[h][at] = found
+    return inner
 
 
 def _outer(left: np.ndarray, seen: np.ndarray, shifts: np.ndarray) -> np.ndarray:

@@ -98,8 +98,9 @@ class GroupTime:
         types, r, A = self.types, self.roles, averages.A
         each = 1.0 / types.count  # a type's share of a mean is shared among its units
         T = layout.Y.shape[1]
-        W = _placed((r.joined_now - r.other_now) * each, self.cells.period, A, T)
-        W += _placed((r.other_base - r.joined_base) * each, self.base, A, T)
+        W = np.zeros((len(types.count), T, A.shape[1]))
+        _place(W, (r.joined_now - r.other_now) * each, self.cells.period, A)
+        _place(W, (r.other_base - r.joined_base) * each, self.base, A)
         scaled = [sign * each[:, None] * role.T for sign, role in zip(SIGNS, r, strict=True)]
         size = layout.size[types.first]
         slope = np.concatenate([averages.slope, np.zeros((1, *averages.slope.shape[1:]))])
@@ -117,18 +118,21 @@ class GroupTime:
         return Linear(types, W, centre, layout.cluster)
 
 
-def _placed(share: np.ndarray, column: np.ndarray, A: np.ndarray, T: int) -> np.ndarray:
-    """sum over cells of share(cell, u) A(cell, k) in the cell's column; shapes (m, U), (m,), (m, K) -> (U, T, K)."""
-    (m, U), K = share.shape, A.shape[1]
+def _place(W: np.ndarray, share: np.ndarray, column: np.ndarray, A: np.ndarray) -> None:
+    """Adds the sum over cells of share(cell, u) A(cell, k) to W in the cell's column.
+
+    Shapes (U, T, K), (m, U), (m,), (m, K).
+    """
+    (m, U), (_, T, K) = share.shape, W.shape
     if m * U * T * K <= DENSE:
         spread = np.zeros((m, T, K))
         spread[np.arange(m), column] = A
-        return (share.T @ spread.reshape(m, -1)).reshape(U, T, K)
-    W = np.zeros((U, T, K))
+        W += (share.T @ spread.reshape(m, -1)).reshape(U, T, K)
+        return
     for t in np.unique(column):
         at = column == t
-        W[:, t, :] = share[at].T @ A[at]
-    return W
+        used = A[at].any(axis=0)  # most averages are of few cells
+        W[:, t, used] += share[at].T @ A[at][:, used]
 
 
 def effects_by_cell(layout: Layout, design: Design, *, after: bool = False) -> GroupTime:

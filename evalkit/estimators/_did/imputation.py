@@ -58,11 +58,11 @@ def impute(types: Types, periods: Periods, target: np.ndarray) -> Imputation:
     """
     sample = periods.sample
     total = target.sum(axis=1)
-    e = target - sample.weight[:, :, None] * (total / sample.total[:, None])[:, None, :]
     T, K = target.shape[1:]
-    right = ((sample.count[:, None] * sample.z).T @ e.reshape(-1, T * K)).reshape(-1, K)
+    v = target - sample.weight[:, :, None] * (total / sample.total[:, None])[:, None, :]
+    right = ((sample.count[:, None] * sample.z).T @ v.reshape(-1, T * K)).reshape(-1, K)
     L = (periods.inverse @ right).reshape(-1, T * K)
-    v = e - sample.sweep((sample.z @ L).reshape(-1, T, K))
+    v -= sample.sweep((sample.z @ L).reshape(-1, T, K))
     return Imputation(types, periods, target, v)
 
 
@@ -117,29 +117,37 @@ def conservative(found: Imputation, layout: Layout, touched: np.ndarray, *, leav
     leave_out  leave the unit itself out of the mean effect that it is compared with
     """
     types, v = found.types, found.weights
-    squared = types.count[:, None, None] * np.where(touched[:, :, None], v * v, 0.0)
-    H = int(types.group.max()) + 1
-    T, K = v.shape[1:]
-    members = (np.arange(H)[:, None] == types.group[None, :]).astype(float)
-    S = (members @ squared.reshape(-1, T * K)).reshape(H, T, K)
-    safe = np.where(S > 0, S, 1.0)
-    stretch = np.ones_like(v)
-    if leave_out:
-        left = S[types.group] - np.where(touched[:, :, None], v * v, 0.0)
-        alone = left <= LONE * S[types.group]
-        stretch = np.where(touched[:, :, None] & ~alone, S[types.group] / np.where(alone, 1.0, left), 1.0)
-    sample = found.periods.sample
-    stretched = np.where(touched[:, :, None], v * stretch, v)
-    loose = stretched.sum(axis=1)  # what no longer adds up to nought over the unit
-    late = np.where(touched[:, :, None], stretched, 0.0)
-    own = stretched - sample.weight[:, :, None] * (loose / sample.total[:, None])[:, None, :]
+    count = types.count[:, None] * touched
+    waves = [np.flatnonzero(types.group == h) for h in np.unique(types.group[touched.any(axis=1)])]
+    squares = [np.einsum("ut,utk,utk->tk", count[u], v[u], v[u]) for u in waves]
+    own = _leaving_out(found, touched, waves, squares) if leave_out else v
 
     def centre(means: np.ndarray) -> np.ndarray:
         fitted = found.periods.fitted(found.periods.effects(means))
-        tau = np.where(touched, found.residual(means), 0.0)
-        front = tau.shape[:-2]
-        summed = (members @ (squared * tau[..., None]).reshape(*front, -1, T * K)).reshape(*front, H, T, K)
-        of_effects = late * (summed / safe)[..., types.group, :, :]
-        return weighed(own, fitted) + of_effects.sum(axis=-2)
+        tau = count * found.residual(means)
+        out = weighed(own, fitted)
+        for u, square in zip(waves, squares, strict=True):
+            summed = np.einsum("...ut,utk,utk->...tk", tau[..., u, :], v[u], v[u])
+            mean = summed / np.where(square > 0, square, 1.0)  # nought where the wave is untouched
+            out[..., u, :] += np.einsum("utk,...tk->...uk", own[u], mean)
+        return out
 
-    return Linear(types, v, centre, layout.cluster, own=own)
+    return Linear(types, v, centre, layout.cluster, own=own if leave_out else None)
+
+
+def _leaving_out(
+    found: Imputation, touched: np.ndarray, waves: list[np.ndarray], squares: list[np.ndarray]
+) -> np.ndarray:
+    """Weights stretched by S / (S - v^2) where a unit is touched and not alone, adding up to nought over a unit.
+
+    waves    types of each wave
+    squares  S of each wave, shape (T, K)
+    """
+    own, sample = found.weights.copy(), found.periods.sample
+    for u, square in zip(waves, squares, strict=True):
+        left = square - own[u] ** 2
+        alone = left <= LONE * square
+        own[u] *= np.where(touched[u][:, :, None] & ~alone, square / np.where(alone, 1.0, left), 1.0)
+    loose = own.sum(axis=1)  # what no longer adds up to nought over the unit
+    own -= sample.weight[:, :, None] * (loose / sample.total[:, None])[:, None, :]
+    return own

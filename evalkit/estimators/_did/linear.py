@@ -88,15 +88,17 @@ class Linear:
 
     def of_means(self, means: np.ndarray) -> np.ndarray:
         """theta from type means; shapes (..., U, T) -> (..., K)."""
-        weights = (self.types.count[:, None, None] * self.weights).reshape(-1, self.K)
-        out: np.ndarray = means.reshape(*means.shape[:-2], -1) @ weights
+        sums = means * self.types.count[:, None]
+        out: np.ndarray = sums.reshape(*means.shape[:-2], -1) @ self.weights.reshape(-1, self.K)
         return out
 
     def contributions(self, Y: np.ndarray) -> np.ndarray:
         """psi; shapes (..., n, T) -> (..., n, K)."""
         v, types = self.weights if self.own is None else self.own, self.types
         out = np.empty((*Y.shape[:-1], self.K))
-        if len(types.count) > FEW:
+        if len(types.count) == len(types.of):
+            out[..., types.first, :] = weighed(v, Y[..., types.first, :])  # outcomes are put in order, not weights
+        elif len(types.count) > FEW:
             step = max(1, CHUNK // max(v[0].size, 1))
             for i in range(0, len(types.of), step):
                 rows = slice(i, i + step)
