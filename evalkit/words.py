@@ -23,6 +23,8 @@ from evalkit.study import Outcome, Study
 
 Strength = Literal["none", "weak", "moderate"]
 WITHOUT_COMPARISON = {"its", "its_pooled", "its_event_time"}
+SYNTHETIC = ("synthetic_did", "synthetic_control", "augmented_synthetic_control")
+COURSE = dict.fromkeys(SYNTHETIC, "synthetic_fit")  # the check of the course before joining, by design
 MEANING = {
     "none": "The data do not allow a strong conclusion.",
     "weak": "Confidence is low: another explanation stands, or could not be looked at.",
@@ -125,7 +127,8 @@ def _strength(main: Estimate, asked: Sequence[Check]) -> Strength:
         return "none"
     bearing = [c for c in asked if c.design in ("", main.design)]
     looked_at = {c.name for c in bearing if c.verdict == "reassuring"}
-    sound = {"parallel_trends", "entry"} <= looked_at and not [c for c in bearing if c.verdict == "concern"]
+    course = COURSE.get(main.design, "parallel_trends")
+    sound = {course, "entry"} <= looked_at and not [c for c in bearing if c.verdict == "concern"]
     return "moderate" if sound and main.design not in WITHOUT_COMPARISON else "weak"
 
 

@@ -11,7 +11,11 @@ from evalkit.study import Outcome, Study
 
 WITHOUT_COMPARISON = ("its",)  # where the protocol wants none
 SYNTHETIC = ("synthetic_did", "synthetic_control", "augmented_synthetic_control")
-DESIGNS = ("group_time", "its")  # those a finding rests on, the one that carries it first
+COMPARED = ("group_time", "imputation")  # comparisons between units on which a finding rests
+FEW, SOME = 5, 15  # joined units up to which a synthetic comparison carries the finding, or stands beside
+STAGGERED = ("group_time", "imputation", "interaction_weighted", "two_stage", "extended_twoway", "stacked")
+AT_ONCE = ("group_time", "imputation", "twoway", "event_study")
+HALF_YEAR = {"month": 6, "quarter": 2, "year": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +39,12 @@ class Case:
     def estimates(self, outcome: str | None = None) -> list[Estimate | Refusal]:
         """The designs that a finding rests on, for one outcome (by default the one looked at)."""
         panel = self.panels[outcome or self.outcome.name]
-        alone = self.study.protocol.comparison == "none"
-        return [estimators.attempt(design, panel) for design in (WITHOUT_COMPARISON if alone else DESIGNS)]
+        return [estimators.attempt(design, panel) for design in designs(panel)]
+
+    def comparisons(self) -> list[Estimate | Refusal]:
+        """Every comparison between units that suits the rollout, for the outcome that is looked at."""
+        chosen = STAGGERED if self.panel.staggered else AT_ONCE
+        return [estimators.attempt(design, self.panel) for design in chosen]
 
     def synthetic(self) -> list[Estimate | Refusal]:
         """The synthetic designs for the outcome that is looked at: difference-in-differences, plain, augmented."""
@@ -67,12 +75,24 @@ class Case:
         carrying = not any(isinstance(one, Estimate) for one in comparative)
         asked = [
             checks.entry(self.panel),
-            *(checks.parallel_trends(one) for one in comparative),
+            *(check for one in comparative for check in self.trend_checks(one)),
             *self.series_checks(series, carrying=carrying),
             checks.agreement(estimates),
         ]
         pairs = zip(self.beside(), self.others, strict=True)
         return asked + [checks.balancing(e, o) for e, o in pairs if o.role == "balancing"]
+
+    def trend_checks(self, estimate: Estimate | Refusal) -> list[Check]:
+        """The questions put to the course before joining of one comparison between units."""
+        if estimate.design in SYNTHETIC:
+            return [checks.synthetic_fit(estimate), checks.placebo_units(estimate)]
+        if estimate.design != COMPARED[0]:
+            return [checks.parallel_trends(estimate)]
+        return [
+            checks.parallel_trends(estimate),
+            checks.pretrend_power(estimate),
+            checks.sensitivity_bounds(estimate, block=HALF_YEAR[self.study.frequency]),
+        ]
 
     def series_checks(self, series: Estimate | Refusal, *, carrying: bool) -> list[Check]:
         """The questions put to the interrupted time series.
@@ -94,6 +114,17 @@ class Case:
                 checks.detectable(self.panel, series),
             ]
         return asked
+
+
+def designs(panel: Panel) -> tuple[str, ...]:
+    """The designs that a finding rests on, the one that carries it first; chosen by how many units joined."""
+    if panel.study.protocol.comparison == "none":
+        return WITHOUT_COMPARISON
+    if len(panel.joined) <= FEW:
+        return (SYNTHETIC[0], COMPARED[0], "its")
+    beside = (SYNTHETIC[0],) if len(panel.joined) <= SOME else ()
+    later_waves = panel.study.protocol.comparison in (None, "not_yet_joined") or not panel.staggered
+    return (COMPARED[0], COMPARED[1] if later_waves else "interaction_weighted", *beside, "its")
 
 
 def _first(estimates: list[Estimate | Refusal]) -> Estimate | Refusal:

@@ -96,14 +96,13 @@ def _warnings(panels: dict[str, Panel], primary: Panel) -> list[str]:
     """What is suspicious in the data, of another outcome by name, and the designs that cannot be computed."""
     from evalkit import estimators
     from evalkit.estimate import Refusal
-    from evalkit.workbench import DESIGNS, WITHOUT_COMPARISON
+    from evalkit.workbench import designs
 
     found = list(primary.warnings)
     others = [p for p in panels.values() if p is not primary]
     found += [f"{p.outcome.name}: {w}" for p in others for w in p.warnings if w not in primary.warnings]
     for panel in (primary, *others):
-        designs = WITHOUT_COMPARISON if panel.study.protocol.comparison == "none" else DESIGNS
-        tried = [estimators.attempt(design, panel) for design in designs]
+        tried = [estimators.attempt(design, panel) for design in designs(panel)]
         name = "" if panel is primary else f"{panel.outcome.name}: "
         found += [f"{name}{one!r}" for one in tried if isinstance(one, Refusal)]
     return found

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from evalkit.errors import DesignError
 
@@ -47,8 +47,8 @@ def terms(
     if not (free > 0).all():
         which = names[int(np.flatnonzero(~(free > 0))[0])]
         raise DesignError(f"no degrees of freedom are left for the {which}", fix="use more periods or fewer terms")
-    reach = stats.t.ppf(0.5 + level / 2, free) * error
-    p_value = 2 * stats.t.sf(np.abs(theta) / error, free)
+    reach = special.stdtrit(free, 0.5 + level / 2) * error
+    p_value = 2 * special.stdtr(free, -np.abs(theta) / error)
     columns = [theta, error, free, theta - reach, theta + reach, p_value]
     keys = ("estimate", "std_error", "df", "low", "high", "p_value")
     return [

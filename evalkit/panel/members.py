@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+import numpy as np
 import pandas as pd
 
 from evalkit import periods
@@ -105,8 +106,9 @@ def with_covariates(study: Study, units: pd.DataFrame, rows: pd.DataFrame) -> tu
         by_unit = rows.dropna(subset=[covariate]).groupby("unit", observed=True)[covariate]
         if by_unit.nunique().gt(1).any():
             varying.append(covariate)
-        constant = by_unit.first().where(covariate not in varying)
-        units = units.assign(**{covariate: constant.reindex(units.index)})
+            units = units.assign(**{covariate: np.nan})
+        else:
+            units = units.assign(**{covariate: by_unit.first().reindex(units.index)})
     return units, tuple(varying)
 
 

@@ -14,7 +14,13 @@ from evalkit.periods import Frequency
 from evalkit.study.fields import Columns, Event, Exclusion, Name, Period, Strict, Text, Transition
 from evalkit.study.options import ModelOptions
 
-NOTEBOOKS = ("data_and_design", "interrupted_time_series", "difference_in_differences", "findings")
+NOTEBOOKS = (
+    "data_and_design",
+    "interrupted_time_series",
+    "difference_in_differences",
+    "synthetic_comparison",
+    "findings",
+)
 COMPARISONS = ("not_yet_joined", "never_joined", "none")
 
 

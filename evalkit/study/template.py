@@ -67,6 +67,8 @@ transition: {{periods: 0, why: <reason>}}
 # Who stands in for what would have happened: not_yet_joined, never_joined, none, or a list of units.
 comparison: not_yet_joined
 
+# weights: denominator              # every unit counts by its denominator in comparisons between units; default alike
+# covariates: [<column>]            # rollout columns, or source columns that do not change over time
 cluster: unit                       # or a rollout column, when joining was decided at that level
 horizons: [6, 12]                   # periods after joining at which the effect is reported
 # level: 0.95
@@ -86,8 +88,16 @@ horizons: [6, 12]                   # periods after joining at which the effect 
 #     # exposure: working_days        # counts and rates per working day in England; or calendar_days
 #   controlled_its: {{outcome: <another outcome>}}   # or {{units: [<code>, ...]}}; default units that never joined
 #   its_pooled: {{pooling: shock_robust}}
-#   group_time: {{anticipation: 0}}
-# notebooks: [data_and_design, interrupted_time_series, difference_in_differences, findings]
+#   group_time: {{anticipation: 0, method: dr}}      # method: or, ipw; base: universal; unbalanced: cross_sections
+#   imputation: {{errors: leave_out}}
+#   twoway: {{inference: bias_reduced}}              # analytic, wild; allow_staggered: true, by_region: true
+#   extended_twoway: {{family: poisson}}             # logit, gaussian
+#   stacked: {{before: 6, after: 6}}
+#   synthetic_did: {{inference: placebo}}            # jackknife, bootstrap
+#   triple_differences: {{outcome: <an outcome that joining cannot move>}}
+#   dose: {{column: <rollout column>}}
+#   heterogeneity: {{by: [segment, region, wave, baseline]}}
+# notebooks: [data_and_design, interrupted_time_series, difference_in_differences, synthetic_comparison, findings]
 disclosure: none                    # published data only
 """
 

@@ -16,6 +16,7 @@ choice of reference period.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -48,8 +49,9 @@ class Sample:
         """
         w = self.weight
         if values.ndim == 3 and values.shape[:2] == w.shape:  # noqa: PLR2004 - rows, periods, columns
-            mean = np.einsum("ut,utp->up", w, values) / self.total[:, None]
-            return w[:, :, None] * (values - mean[:, None, :])
+            mean = np.matmul(w[:, None, :], values) / self.total[:, None, None]
+            found: np.ndarray = w[:, :, None] * (values - mean)
+            return found
         mean = (values * w).sum(axis=-1) / self.total
         return w * (values - mean[..., None])
 
@@ -60,22 +62,23 @@ class Periods:
 
     sample   the sample
     inverse  pseudo-inverse of A, shape (q T, q T)
-    space    orthonormal basis of the range of A, shape (q T, rank)
+    rank     how many period effects the sample identifies beside the unit effects
     """
 
     sample: Sample
     inverse: np.ndarray
-    space: np.ndarray
+    rank: int
 
-    @property
-    def rank(self) -> int:
-        """How many period effects the sample identifies beside the unit effects."""
-        return int(self.space.shape[1])
+    @cached_property
+    def space(self) -> np.ndarray:
+        """Orthonormal basis of the range of A, shape (q T, rank)."""
+        _, vectors = np.linalg.eigh(self.inverse)
+        return vectors[:, len(vectors) - self.rank :]
 
     def right(self, swept: np.ndarray) -> np.ndarray:
         """sum_i z_i (x) swept_i; shapes (..., U, T) -> (..., q T)."""
         s = self.sample
-        out = np.einsum("uq,...ut->...qt", s.count[:, None] * s.z, swept, optimize=True)
+        out = (s.count[:, None] * s.z).T @ swept
         return out.reshape(*out.shape[:-2], -1)
 
     def effects(self, means: np.ndarray) -> np.ndarray:
@@ -85,7 +88,7 @@ class Periods:
 
     def fitted(self, effects: np.ndarray) -> np.ndarray:
         """z_i' lambda_t; shapes (..., q, T) -> (..., U, T)."""
-        out: np.ndarray = np.einsum("uq,...qt->...ut", self.sample.z, effects)
+        out: np.ndarray = self.sample.z @ effects
         return out
 
 
@@ -95,12 +98,60 @@ def period_effects(sample: Sample) -> Periods:
     A = np.empty((q, T, q, T))
     for a in range(q):
         for b in range(a, q):
-            scale = sample.count * sample.z[:, a] * sample.z[:, b]
-            block = -(sample.weight * (scale / sample.total)[:, None]).T @ sample.weight
-            block[np.diag_indices(T)] += scale @ sample.weight
-            A[a, :, b, :] = block
-            A[b, :, a, :] = block.T
-    values, vectors = np.linalg.eigh(A.reshape(q * T, q * T))
+            A[a, :, b, :] = swept_squares(sample.weight, sample.count * sample.z[:, a] * sample.z[:, b])
+            A[b, :, a, :] = A[a, :, b, :].T
+    flat = A.reshape(q * T, q * T)
+    seen = np.asarray((sample.weight > 0).any(axis=0))
+    quick = _by_shifts(flat, np.tile(seen, q), np.kron(np.eye(q), seen[:, None]))
+    if quick is not None:
+        return Periods(sample, quick, q * (int(seen.sum()) - 1))
+    values, vectors = np.linalg.eigh(flat)
     kept = values > RANK * max(values.max(initial=0.0), np.finfo(float).tiny)
     space = vectors[:, kept]
-    return Periods(sample, (space / values[kept]) @ space.T, space)
+    return Periods(sample, (space / values[kept]) @ space.T, int(kept.sum()))
+
+
+def swept_squares(weight: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """sum_i scale_i S_i; shapes (U, T), (U,) -> (T, T)."""
+    total = weight.sum(axis=1)
+    found: np.ndarray = -(weight * (scale / np.where(total > 0, total, 1.0))[:, None]).T @ weight
+    found[np.diag_indices(weight.shape[1])] += scale @ weight
+    return found
+
+
+def _by_shifts(A: np.ndarray, seen: np.ndarray, shifts: np.ndarray) -> np.ndarray | None:
+    """The pseudo-inverse of A where shifts of each period effect are all that the unit effects take up.
+
+    A + s N N', with N the orthonormal shifts over the periods seen, is then positive definite, and its inverse
+    less N N' / s is A's. None where it is not, or nearly not: the eigenvalues must decide.
+
+    seen    rows of A that are not nought, booleans, shape (q T,)
+    shifts  shape (q T, q), nought outside `seen`
+    """
+    if not seen.any():
+        return None
+    N = shifts[seen] / np.linalg.norm(shifts, axis=0)
+    B = A[np.ix_(seen, seen)]
+    s = float(np.diag(B).mean())
+    B += s * (N @ N.T)
+    inner = inverse_of_definite(B)
+    if inner is None:
+        return None
+    out = np.zeros_like(A)
+    out[np.ix_(seen, seen)] = inner - (N @ N.T) / s
+    return out
+
+
+def inverse_of_definite(A: np.ndarray) -> np.ndarray | None:
+    """The inverse of cross-products; None unless they are safely of full rank.
+
+    Safely: the smallest eigenvalue, which is at least one over the largest absolute row sum of the inverse, is
+    above the share RANK of the largest, which is at most the largest absolute row sum of A.
+    """
+    try:
+        inverse = np.linalg.inv(A)
+    except np.linalg.LinAlgError:
+        return None
+    inverse = (inverse + inverse.T) / 2
+    safe = RANK * np.abs(A).sum(axis=1).max() * np.abs(inverse).sum(axis=1).max() < 1
+    return inverse if safe else None

@@ -222,7 +222,8 @@ def _events(parts: Parts, rows: _Rows, names: Names) -> tuple[list[dict[str, Any
     columns = sorted((k for k, (kind, _) in enumerate(names) if kind == "event"), key=lambda k: int(names[k][1]))
     for column in columns:
         k = int(names[column][1])
-        keep = cells.since == k
+        among = column < parts.averages.A.shape[1]
+        keep = parts.averages.A[:, column] != 0 if among else np.zeros(len(cells.since), bool)
         phase = "pre" if k < 0 else "post" if cells.post[keep].any() else "transition"
         units = int(parts.joined[keep].sum()) if keep.any() else int((~np.isnan(parts.layout.g)).sum())
         out.append({**rows.row(f"effect at {k}", column), "event_time": k, "phase": phase, "units": units})

@@ -148,6 +148,13 @@ def averages(cells: Cells, cohorts: int, horizons: tuple[int, ...], choice: Choi
     return build.done()
 
 
+def overall(cells: Cells, cohorts: int) -> Averages:
+    """The headline alone."""
+    build = _Builder(cells, cohorts)
+    build.add("term", ALL, build.by_size(cells.post))
+    return build.done()
+
+
 def _labels(build: _Builder, kind: str) -> list[int]:
     return [int(label) for found, label in build.names if found == kind]
 

@@ -51,7 +51,7 @@ def wild(layout: Layout, linear: Linear, column: int, E: np.ndarray, **chosen: i
     d = W / weight / (W * W / weight).sum()
     E = E - (W * E).sum() * d  # what is left of the quantity itself must be nought
     psi = one.by_cluster(layout.Y)[:, 0]
-    order = inference.own_order(psi[:, None])  # so that neither names nor order of clusters matter
+    order = inference.own_order(np.column_stack([psi, _levels(layout)]))  # neither names nor order of clusters matter
     codes = np.unique(layout.cluster, return_inverse=True)[1]
     place = np.empty(len(order), int)
     place[order] = np.arange(len(order))
@@ -59,6 +59,16 @@ def wild(layout: Layout, linear: Linear, column: int, E: np.ndarray, **chosen: i
     theta, error = float(one.estimate(layout.Y)[0]), float(np.sqrt(psi @ psi))
     respond = (_response(one, W, of, E), _response(one, W, of, d))
     return inference.wild(theta, error, len(psi), respond, **chosen)
+
+
+def _levels(layout: Layout) -> np.ndarray:
+    """Mean outcome of each cluster less that of all, shape (G,): tells clusters apart that contribute alike."""
+    w = layout.weight
+    total = add_up((w * layout.Y).sum(axis=1), layout.cluster) / np.maximum(
+        add_up(w.sum(axis=1), layout.cluster), 1e-300
+    )
+    found: np.ndarray = total - total.mean()
+    return found
 
 
 def _response(one: Linear, W: np.ndarray, of: np.ndarray, E: np.ndarray) -> inference.Respond:

@@ -37,6 +37,17 @@ def only_never(panel: Panel) -> bool:
     return True
 
 
+def require_later_waves(panel: Panel) -> None:
+    """Refuse a protocol that rules out later waves as comparison, for designs that learn from all of them."""
+    if only_never(panel) and panel.staggered:
+        raise DesignError(
+            "this design learns from the untouched periods of later waves too, and the protocol allows only units "
+            "that never joined as comparison",
+            panel.study.slug,
+            "use group_time or interaction_weighted, or `comparison: not_yet_joined`",
+        )
+
+
 def require_both_sides(layout: Layout, kept: np.ndarray, *, later_waves: bool) -> None:
     """Refuse a side that is a single cluster.
 

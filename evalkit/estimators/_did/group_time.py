@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from evalkit.estimators._did.averages import Averages, Cells
 from evalkit.estimators._did.layout import Layout, Types
 from evalkit.estimators._did.linear import Linear
 
-Found = tuple[int, int, int, np.ndarray, np.ndarray]  # cohort, period, base, and the types on either side
+DENSE = 2_000_000  # multiplications up to which a design's weights are one product
 
 
 @dataclass(frozen=True)
@@ -90,131 +91,130 @@ class GroupTime:
         """The four means of each cell in the order of `Roles`; shapes (..., U, T) -> (..., m) each."""
         now, base = means[..., self.cells.period], means[..., self.base]
         at = (now, base, now, base)
-        return [np.einsum("mu,...um->...m", role, y, optimize=True) for role, y in zip(self.roles, at, strict=True)]
+        return [np.einsum("mu,...um->...m", role, y) for role, y in zip(self.roles, at, strict=True)]
 
     def linear(self, layout: Layout, averages: Averages) -> Linear:
         """The averages as weighted sums of outcomes."""
-        types, cells, r = self.types, self.cells, self.roles
+        types, r, A = self.types, self.roles, averages.A
         each = 1.0 / types.count  # a type's share of a mean is shared among its units
-        T, A = layout.Y.shape[1], averages.A
-        now, base = (r.joined_now - r.other_now) * each, (r.other_base - r.joined_base) * each
-        W = np.zeros((len(types.count), T, A.shape[1]))
-        for t in np.unique(cells.period):
-            at = cells.period == t
-            W[:, t, :] += now[at].T @ A[at]
-        for b in np.unique(self.base):
-            at = self.base == b
-            W[:, b, :] += base[at].T @ A[at]
-        scaled = Roles(*(role * each for role in r))
+        T = layout.Y.shape[1]
+        W = _placed((r.joined_now - r.other_now) * each, self.cells.period, A, T)
+        W += _placed((r.other_base - r.joined_base) * each, self.base, A, T)
+        scaled = [sign * each[:, None] * role.T for sign, role in zip(SIGNS, r, strict=True)]
         size = layout.size[types.first]
         slope = np.concatenate([averages.slope, np.zeros((1, *averages.slope.shape[1:]))])
+        H = len(slope)
+        by_cell = np.moveaxis(slope, 0, 1).reshape(A.shape[0], -1)
 
         def centre(means: np.ndarray) -> np.ndarray:
             sides = self._sides(means)
-            parts = [
-                sign * np.einsum("mu,...m,mk->...uk", role, mean, A, optimize=True)
-                for sign, role, mean in zip(SIGNS, scaled, sides, strict=True)
-            ]
+            parts = [role @ (mean[..., None] * A) for role, mean in zip(scaled, sides, strict=True)]
             effect = sides[0] - sides[1] - sides[2] + sides[3]
-            of_sizes = np.einsum("hmk,...m->...hk", slope, effect, optimize=True)
+            of_sizes = (effect @ by_cell).reshape(*effect.shape[:-1], H, -1)
             out: np.ndarray = np.sum(parts, axis=0) - size[:, None] * of_sizes[..., types.group, :]
             return out
 
         return Linear(types, W, centre, layout.cluster)
 
 
-def effects_by_cell(layout: Layout, design: Design) -> GroupTime:
+def _placed(share: np.ndarray, column: np.ndarray, A: np.ndarray, T: int) -> np.ndarray:
+    """sum over cells of share(cell, u) A(cell, k) in the cell's column; shapes (m, U), (m,), (m, K) -> (U, T, K)."""
+    (m, U), K = share.shape, A.shape[1]
+    if m * U * T * K <= DENSE:
+        spread = np.zeros((m, T, K))
+        spread[np.arange(m), column] = A
+        return (share.T @ spread.reshape(m, -1)).reshape(U, T, K)
+    W = np.zeros((U, T, K))
+    for t in np.unique(column):
+        at = column == t
+        W[:, t, :] = share[at].T @ A[at]
+    return W
+
+
+def effects_by_cell(layout: Layout, design: Design, *, after: bool = False) -> GroupTime:
     """Every identified effect. Units that joined before any usable period are left out and named.
 
     So are the effects before joining of a wave without any after it: they say nothing of those averaged.
     A cell whose comparison is a single cluster is left out: within one cluster deviations from the mean add
     up to zero, so its variance would count as nought.
+
+    after  only effects in analysed periods after joining
     """
     types = layout.types
-    usable = np.flatnonzero(layout.seen.any(axis=0))
+    cohort, period, base, gone = _candidates(layout, design, after=after)
     start = np.append(layout.cohorts, np.inf)[types.group]
-    found: list[Found] = []
-    skipped: list[tuple[int, int]] = []
-    gone = []
+    now, then = types.seen.T[period], types.seen.T[base]
+    both = now & then if design.seen == "pairs" else np.ones_like(now)
+    joined = both & (types.group[None, :] == cohort[:, None])
+    others = both & np.isinf(start)
+    if design.comparison == "not_yet":
+        last = np.maximum(period, base) + design.anticipation
+        others |= both & (start[None, :] > last[:, None]) & ~joined
     clusters = _Clusters(layout)
-    for h, g in enumerate(layout.cohorts.tolist()):
-        fixed = _last(usable, g - 1 - design.anticipation)
-        if fixed is None:
-            gone.append(h)
-            continue
-        for t in usable.tolist():
-            base = fixed if design.universal or t >= g - design.anticipation else _last(usable, t - 1)
-            if base is None or base == t:
-                continue
-            both = types.seen[:, t] & types.seen[:, base] if design.seen == "pairs" else np.ones(len(start), bool)
-            joined = both & (types.group == h)
-            others = both & np.isinf(start)
-            if design.comparison == "not_yet":
-                others |= both & (start > max(t, base) + design.anticipation) & (types.group != h)
-            there = [types.seen[:, at] & side for side in (joined, others) for at in (t, base)]
-            if not all(side.any() for side in there) or clusters.fewest(there[2:]) <= 1:
-                skipped.append((h, t))
-                continue
-            found.append((h, t, base, joined, others))
-    carrying = {h for h, t, *_ in found if t >= layout.cohorts[h]}
-    found = [f for f in found if f[0] in carrying]
-    return _assembled(layout, found, np.isin(layout.group, gone), skipped)
-
-
-def _last(usable: np.ndarray, at_most: float) -> int | None:
-    """The last usable column at or before `at_most`."""
-    before = usable[usable <= at_most]
-    return int(before[-1]) if before.size else None
-
-
-class _Clusters:
-    """Counts clusters behind a set of types."""
-
-    def __init__(self, layout: Layout) -> None:
-        types = layout.types
-        self.table = np.zeros((len(types.count), layout.cluster.max() + 1), bool)
-        self.table[types.of, layout.cluster] = True
-        self.single = len(np.unique(layout.cluster)) == len(layout.cluster)
-        self.count = types.count
-
-    def of(self, side: np.ndarray) -> int:
-        if self.single:
-            return int(self.count[side].sum())
-        return int(self.table[side].any(axis=0).sum())
-
-    def fewest(self, sides: list[np.ndarray]) -> int:
-        return min(self.of(side) for side in sides)
-
-
-def _assembled(
-    layout: Layout,
-    found: list[Found],
-    dropped: np.ndarray,
-    skipped: list[tuple[int, int]],
-) -> GroupTime:
-    types, clusters = layout.types, _Clusters(layout)
-    U = len(types.count)
-    cohort, period, base = np.array([f[:3] for f in found], int).reshape(-1, 3).T
-    joined = np.array([f[3] for f in found], bool).reshape(-1, U)
-    others = np.array([f[4] for f in found], bool).reshape(-1, U)
+    there = [side & at for side in (joined, others) for at in (now, then)]
+    fine = there[0].any(axis=1) & there[1].any(axis=1)
+    fine &= (clusters.of(there[2]) > 1) & (clusters.of(there[3]) > 1)
+    skipped = list(zip(cohort[~fine].tolist(), period[~fine].tolist(), strict=True))
+    carrying = np.zeros(len(layout.cohorts), bool)
+    carrying[cohort[fine & (period >= layout.cohorts[cohort])]] = True
+    kept = fine & carrying[cohort]
     weight = types.count * layout.size[types.first]
-    now, then = types.seen[:, period].T, types.seen[:, base].T
-    roles = Roles(
-        *(_shares(side & at, weight) for side, at in ((joined, now), (joined, then), (others, now), (others, then)))
-    )
+    roles = Roles(*(_shares(side[kept], weight) for side in there))
     size = np.array([weight[types.group == h].sum() for h in range(len(layout.cohorts))])
+    cohort, period, base = cohort[kept], period[kept], base[kept]
     cells = Cells(cohort, period, period - layout.cohorts[cohort], layout.phases[cohort, period], size[cohort])
     return GroupTime(
         types,
         cells,
         base,
         roles,
-        (joined & now) @ types.count,
-        (others & now) @ types.count,
-        np.array([clusters.of(side) for side in joined & now], int),
-        dropped,
+        there[0][kept] @ types.count,
+        there[2][kept] @ types.count,
+        clusters.of(there[0][kept]),
+        np.isin(layout.group, gone),
         skipped,
     )
+
+
+def _candidates(
+    layout: Layout, design: Design, *, after: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Cohort, period and base of every cell that has a base, and the cohorts that have none."""
+    usable = np.flatnonzero(layout.seen.any(axis=0))
+    first = layout.cohorts - design.anticipation
+    bases = np.searchsorted(usable, first) - 1  # the last usable period before the first that may be touched
+    none = np.flatnonzero(bases < 0)
+    fixed = usable[np.maximum(bases, 0)] if len(usable) else np.zeros(len(first), int)
+    previous = np.concatenate([[-1], usable[:-1]])  # of each usable period, none for the first
+    cohort, place = np.divmod(np.arange(len(first) * len(usable)), max(len(usable), 1))
+    period = usable[place]
+    late = period >= first[cohort]
+    base = np.where(late | design.universal, fixed[cohort], previous[place])
+    kept = (base >= 0) & (base != period) & (bases[cohort] >= 0)
+    if after:
+        kept &= layout.phases[cohort, period] == "post"
+    return cohort[kept], period[kept], base[kept], none
+
+
+class _Clusters:
+    """Counts clusters behind sets of types."""
+
+    def __init__(self, layout: Layout) -> None:
+        types = layout.types
+        self.count = types.count
+        self.single = bool(np.bincount(layout.cluster).max() <= 1)
+        shape = (len(types.count), int(layout.cluster.max()) + 1)
+        here = np.ones(0 if self.single else len(types.of))
+        where = (types.of[: len(here)], layout.cluster[: len(here)])
+        self.table = sparse.csr_matrix((here, where), shape)
+
+    def of(self, sides: np.ndarray) -> np.ndarray:
+        """Shapes (m, U) -> (m,)."""
+        if self.single:
+            found: np.ndarray = sides @ self.count
+            return found
+        behind = self.table.T @ sides.T.astype(float)
+        return np.asarray((behind > 0).sum(axis=0))
 
 
 def _shares(side: np.ndarray, weight: np.ndarray) -> np.ndarray:

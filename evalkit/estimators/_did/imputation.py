@@ -22,7 +22,7 @@ import numpy as np
 
 from evalkit.estimators._did.absorb import Periods
 from evalkit.estimators._did.layout import Layout, Types
-from evalkit.estimators._did.linear import Linear
+from evalkit.estimators._did.linear import Linear, weighed
 
 OUTSIDE = 1e-8  # a direction this far outside what the sample fixes is not fixed by it
 LONE = 1e-9  # a unit whose squared weight is all but this share of its cell's has nobody beside it
@@ -60,9 +60,9 @@ def impute(types: Types, periods: Periods, target: np.ndarray) -> Imputation:
     total = target.sum(axis=1)
     e = target - sample.weight[:, :, None] * (total / sample.total[:, None])[:, None, :]
     T, K = target.shape[1:]
-    right = np.einsum("uq,utk->qtk", sample.count[:, None] * sample.z, e, optimize=True).reshape(-1, K)
-    L = (periods.inverse @ right).reshape(-1, T, K)
-    v = e - sample.sweep(np.einsum("uq,qtk->utk", sample.z, L, optimize=True))
+    right = ((sample.count[:, None] * sample.z).T @ e.reshape(-1, T * K)).reshape(-1, K)
+    L = (periods.inverse @ right).reshape(-1, T * K)
+    v = e - sample.sweep((sample.z @ L).reshape(-1, T, K))
     return Imputation(types, periods, target, v)
 
 
@@ -96,15 +96,16 @@ def two_stage(found: Imputation, layout: Layout, design: np.ndarray | None = Non
     """
     target, weights = found.target, found.weights
     total = target.sum(axis=1)
+    by_type = (found.types.count[:, None, None] * weights).reshape(-1, total.shape[1])
 
     def centre(means: np.ndarray) -> np.ndarray:
         fitted = found.periods.fitted(found.periods.effects(means))
-        theta = np.einsum("utk,...ut->...k", found.types.count[:, None, None] * weights, means, optimize=True)
+        theta = means.reshape(*means.shape[:-2], -1) @ by_type
         if design is None:
             of_stage = total * theta[..., None, :]
         else:
-            of_stage = np.einsum("utk,utj,...j->...uk", target, design, theta, optimize=True)
-        return np.einsum("utk,...ut->...uk", weights, fitted, optimize=True) + of_stage
+            of_stage = weighed(target, np.einsum("utj,...j->...ut", design, theta))
+        return weighed(weights, fitted) + of_stage
 
     return Linear(found.types, weights, centre, layout.cluster)
 
@@ -118,8 +119,9 @@ def conservative(found: Imputation, layout: Layout, touched: np.ndarray, *, leav
     types, v = found.types, found.weights
     squared = types.count[:, None, None] * np.where(touched[:, :, None], v * v, 0.0)
     H = int(types.group.max()) + 1
-    S = np.zeros((H, *v.shape[1:]))
-    np.add.at(S, types.group, squared)
+    T, K = v.shape[1:]
+    members = (np.arange(H)[:, None] == types.group[None, :]).astype(float)
+    S = (members @ squared.reshape(-1, T * K)).reshape(H, T, K)
     safe = np.where(S > 0, S, 1.0)
     stretch = np.ones_like(v)
     if leave_out:
@@ -129,17 +131,15 @@ def conservative(found: Imputation, layout: Layout, touched: np.ndarray, *, leav
     sample = found.periods.sample
     stretched = np.where(touched[:, :, None], v * stretch, v)
     loose = stretched.sum(axis=1)  # what no longer adds up to nought over the unit
+    late = np.where(touched[:, :, None], stretched, 0.0)
     own = stretched - sample.weight[:, :, None] * (loose / sample.total[:, None])[:, None, :]
 
     def centre(means: np.ndarray) -> np.ndarray:
         fitted = found.periods.fitted(found.periods.effects(means))
         tau = np.where(touched, found.residual(means), 0.0)
-        summed = np.zeros((*tau.shape[:-2], H, *v.shape[1:]))
-        weighed = squared * tau[..., None]
-        for u, h in enumerate(types.group):
-            summed[..., h, :, :] += weighed[..., u, :, :]
-        mean = (summed / safe)[..., types.group, :, :]
-        of_effects = np.where(touched[:, :, None], stretched, 0.0) * mean
-        return np.einsum("utk,...ut->...uk", own, fitted, optimize=True) + of_effects.sum(axis=-2)
+        front = tau.shape[:-2]
+        summed = (members @ (squared * tau[..., None]).reshape(*front, -1, T * K)).reshape(*front, H, T, K)
+        of_effects = late * (summed / safe)[..., types.group, :, :]
+        return weighed(own, fitted) + of_effects.sum(axis=-2)
 
     return Linear(types, v, centre, layout.cluster, own=own)

@@ -96,7 +96,7 @@ def prepare(
     Raises DesignError when nothing can be imputed.
     """
     front.require_comparison(panel)
-    _require_all_waves(panel)
+    front.require_later_waves(panel)
     arrays = layout(panel)
     untouched, touched = front.sample(arrays, anticipation)
     found = covariates(panel, arrays)
@@ -133,16 +133,6 @@ def _require_cells(panel: Panel, arrays: Layout, cells: Observed) -> None:
         )
     front.require_after(panel, cells.cells)
     front.require_both_sides(arrays, np.asarray(arrays.seen.any(axis=1)), later_waves=True)
-
-
-def _require_all_waves(panel: Panel) -> None:
-    if front.only_never(panel) and panel.staggered and panel.study.protocol.comparison == "never_joined":
-        raise DesignError(
-            "imputation learns from the untouched periods of every wave, and the protocol allows only units that "
-            "never joined as comparison",
-            panel.study.slug,
-            "use group_time, or `comparison: not_yet_joined`",
-        )
 
 
 def _usable(arrays: Layout, untouched: np.ndarray) -> tuple[Layout, np.ndarray]:

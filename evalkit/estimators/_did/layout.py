@@ -14,6 +14,8 @@ import pandas as pd
 
 from evalkit.panel import Panel
 
+FEW = 32  # types up to which they are gone through one by one
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -46,6 +48,11 @@ class Layout:
         return np.where(np.isnan(self.g), len(self.cohorts), np.searchsorted(self.cohorts, np.nan_to_num(self.g)))
 
     @cached_property
+    def pattern(self) -> np.ndarray:
+        """Code of what each unit was observed in and weighs there, shape (n,)."""
+        return patterns(self.weight)
+
+    @cached_property
     def size(self) -> np.ndarray:
         """What each unit counts for where it counts once: one, or its mean weight before anybody joined, (n,)."""
         if self.equal:
@@ -59,7 +66,15 @@ class Layout:
     @cached_property
     def types(self) -> Types:
         """Units gathered by cohort, observed periods and weights."""
-        return gather(self.group, self.seen, self.weight)
+        return _gathered(self.group, self.pattern, self.seen, self.weight)
+
+    def joining(self, g: np.ndarray) -> Layout:
+        """The same units had they joined otherwise, in the same cohorts; g, columns, NaN for never, shape (n,)."""
+        made = Layout(
+            self.Y, self.seen, g, self.cohorts, self.phases, self.weight, self.cluster, self.units, self.equal
+        )
+        made.__dict__["pattern"] = self.pattern  # outcomes and weights are the same
+        return made
 
     def only(self, keep: np.ndarray) -> Layout:
         """The same without some unit-periods; keep, booleans, shape (n, T)."""
@@ -115,29 +130,56 @@ class Types:
         if len(self.count) == len(self.of):
             found: np.ndarray = Y[..., self.first, :]
             return found
+        if len(self.count) > FEW:
+            order, starts = self._sorted
+            out = np.add.reduceat(Y[..., order, :], starts, axis=-2)
+            out /= self.count[:, None]
+            return out
         out = np.empty((*Y.shape[:-2], len(self.count), Y.shape[-1]))
         for u, members in enumerate(self.members):
             out[..., u, :] = Y[..., members, :].mean(axis=-2)
         return out
 
     @cached_property
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
+        """Units ordered by type, and where each type starts."""
+        return np.argsort(self.of, kind="stable"), np.cumsum(self.count) - self.count
+
+    @cached_property
     def members(self) -> list[np.ndarray]:
         """The units of each type."""
-        order = np.argsort(self.of, kind="stable")
-        return np.split(order, np.cumsum(self.count)[:-1])
+        order, starts = self._sorted
+        return np.split(order, starts[1:])
 
 
 def gather(group: np.ndarray, seen: np.ndarray, weight: np.ndarray, apart: np.ndarray | None = None) -> Types:
     """Types of units; `apart`, shape (n, q), holds what else tells units apart, such as covariates."""
-    keys = [group[:, None].astype(float), weight]
+    pattern = patterns(weight)
     if apart is not None:
-        keys.append(apart)
-    key = np.ascontiguousarray(np.hstack(keys))
-    if len(key) and (key == key[0])[:, 1:].all():  # balanced with equal weights: the cohort tells all
-        _, first, of, count = np.unique(group, return_index=True, return_inverse=True, return_counts=True)
-    else:
-        rows = key.view(np.dtype((np.void, key.dtype.itemsize * key.shape[1]))).ravel()
-        _, first, of, count = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)
+        other = _coded(apart)
+        pattern = np.unique(pattern * (other.max(initial=0) + 1) + other, return_inverse=True)[1]
+    return _gathered(group, pattern, seen, weight)
+
+
+def patterns(weight: np.ndarray) -> np.ndarray:
+    """A code for each unit's row of weights, the same for equal rows; shapes (n, T) -> (n,)."""
+    if len(weight) and (weight == weight[0]).all():
+        return np.zeros(len(weight), int)
+    if ((weight == 0) | (weight == 1)).all():
+        return _coded(np.packbits(weight > 0, axis=1))
+    return _coded(weight)
+
+
+def _coded(rows: np.ndarray) -> np.ndarray:
+    """A code for each row, the same for equal rows."""
+    key = np.ascontiguousarray(rows)
+    whole = key.view(np.dtype((np.void, key.dtype.itemsize * key.shape[1]))).ravel()
+    return np.unique(whole, return_inverse=True)[1]
+
+
+def _gathered(group: np.ndarray, pattern: np.ndarray, seen: np.ndarray, weight: np.ndarray) -> Types:
+    key = pattern * (group.max(initial=0) + 1) + group
+    _, first, of, count = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
     return Types(of, count, group[first], seen[first], weight[first], first)
 
 
@@ -165,7 +207,7 @@ def layout(panel: Panel) -> Layout:
     equal = study.protocol.weights == "unit" or panel.outcome.denominator is None
     weight = np.zeros((n, T))
     weight[where, column] = 1.0 if equal else rows["denominator"].to_numpy(float)
-    cluster = np.unique(units["cluster"].to_numpy(), return_inverse=True)[1]
+    cluster = pd.factorize(units["cluster"])[0]
     return Layout(
         np.where(seen, Y, 0.0),
         seen,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._did.layout import Layout, Types
+from evalkit.estimators._did.layout import FEW, Layout, Types
 
 Centre = Callable[[np.ndarray], np.ndarray]
 CHUNK = 4_000_000  # numbers that a step of a batch may hold at once
@@ -94,12 +94,15 @@ class Linear:
 
     def contributions(self, Y: np.ndarray) -> np.ndarray:
         """psi; shapes (..., n, T) -> (..., n, K)."""
-        v = self.weights if self.own is None else self.own
+        v, types = self.weights if self.own is None else self.own, self.types
         out = np.empty((*Y.shape[:-1], self.K))
-        if len(self.types.count) == Y.shape[-2]:
-            out[...] = np.matmul(Y[..., None, :], v[self.types.of])[..., 0, :]
+        if len(types.count) > FEW:
+            step = max(1, CHUNK // max(v[0].size, 1))
+            for i in range(0, len(types.of), step):
+                rows = slice(i, i + step)
+                out[..., rows, :] = weighed(v[types.of[rows]], Y[..., rows, :])
         else:
-            for u, members in enumerate(self.types.members):
+            for u, members in enumerate(types.members):
                 out[..., members, :] = Y[..., members, :] @ v[u]
         out -= self.centre(self.types.means(Y))[..., self.types.of, :]
         return out
@@ -111,7 +114,7 @@ class Linear:
     def by_cluster(self, Y: np.ndarray) -> np.ndarray:
         """Contributions added up within clusters, times the root of the factor; shape (..., G, K)."""
         psi = self.contributions(Y)
-        if len(np.unique(self.cluster)) < psi.shape[-2]:
+        if np.bincount(self.cluster).max(initial=0) > 1:
             psi = np.moveaxis(add_up(np.moveaxis(psi, -2, 0), self.cluster), 0, -2)
         return np.sqrt(self.factor) * psi
 
@@ -123,6 +126,17 @@ class Linear:
         """Slices of `count` outcome matrices that fit in memory at once."""
         step = max(1, CHUNK // max(layout.Y.size, 1))
         return (slice(i, min(i + step, count)) for i in range(0, count, step))
+
+
+def weighed(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """sum_t weights(u, t, k) values(u, t); shapes (U, T, K), (..., U, T) -> (..., U, K)."""
+    if values.ndim == 2:  # noqa: PLR2004 - types and periods, nothing in front
+        found: np.ndarray = np.matmul(values[:, None, :], weights)[:, 0, :]
+        return found
+    front = values.shape[:-2]
+    flat = np.moveaxis(values.reshape(-1, *values.shape[-2:]), 1, 0)
+    found = np.moveaxis(np.matmul(flat, weights), 0, 1)
+    return found.reshape(*front, *found.shape[1:])
 
 
 def add_up(values: np.ndarray, cluster: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ RATIO = {"poisson": "rate ratio", "logit": "risk ratio"}
 def fit(panel: Panel, options: ExtendedTwowayOptions, title: str) -> Estimate:
     """Effects on the rate's own scale, and as a ratio. Raises DesignError when the outcome does not fit."""
     front.require_comparison(panel)
+    front.require_later_waves(panel)
     _require_plain(panel, options)
     arrays, data = _counts(panel)
     seen, lost = identified(arrays.seen, arrays.g)
