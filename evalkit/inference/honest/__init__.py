@@ -3,16 +3,18 @@
 Source: Rambachan and Roth (2023), A more credible approach to parallel trends, Rev Econ Stud 90:2555.
 """
 
+from evalkit.inference.honest._sided import Sign
 from evalkit.inference.honest.blocks import in_blocks
 from evalkit.inference.honest.breakdown import breakdown
 from evalkit.inference.honest.coefficients import Coefficients, consecutive, long_differences, original
 from evalkit.inference.honest.fixed_length import FixedLength, fixed_length, folded_quantile
-from evalkit.inference.honest.relative import relative_magnitudes
+from evalkit.inference.honest.relative import relative_bends, relative_magnitudes
 from evalkit.inference.honest.smooth import curvature_bounds, smoothness
 
 __all__ = [
     "Coefficients",
     "FixedLength",
+    "Sign",
     "breakdown",
     "consecutive",
     "curvature_bounds",
@@ -21,6 +23,7 @@ __all__ = [
     "in_blocks",
     "long_differences",
     "original",
+    "relative_bends",
     "relative_magnitudes",
     "smoothness",
 ]

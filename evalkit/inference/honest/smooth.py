@@ -12,10 +12,10 @@ import numpy as np
 from scipy import special, stats
 
 from evalkit.errors import DesignError
-from evalkit.inference.honest._pieces import curvature_after, curvature_before, pieces
-from evalkit.inference.honest._search import HALVINGS, interval
+from evalkit.inference.honest._pieces import curvature_after, curvature_before
+from evalkit.inference.honest._search import HALVINGS
+from evalkit.inference.honest._sided import Method, Sign, Test, ends, facing
 from evalkit.inference.honest.coefficients import Coefficients
-from evalkit.inference.honest.relative import Method
 
 GRID = 513
 
@@ -27,20 +27,33 @@ def smoothness(
     *,
     level: float = 0.95,
     method: Method = "C-LF",
+    sign: Sign = "any",
 ) -> np.ndarray:
     """Robust confidence set for l'tau by moments after joining; shape (len(m), 2), low and high.
 
     It rests on the line through the base period and the one before it. `fixed_length` uses all periods before
-    joining and is usually shorter. M is in the outcome's unit per period squared. Raises DesignError when
-    there is a gap from the period before the base on.
+    joining and is usually shorter. M is in the outcome's unit per period squared.
+
+    sign  of the departures after joining, as for `relative_magnitudes` (Delta^SDPB and Delta^SDNB); the
+          fixed-length interval has no such version, because its length cannot answer to where the path is
+
+    Raises DesignError when there is a gap from the period before the base on; where the sign is known, for a
+    weight below zero, and when the line before joining contradicts the sign, so that nothing is left.
     """
     m = np.atleast_1d(np.asarray(m, float))
     if not (np.isfinite(m).all() and (m >= 0).all()):
         raise DesignError("M must be a number of at least 0")
     bounds = np.zeros((len(m), len(coefficients.beta) + 1))
     bounds[:, -1] = m
-    found = pieces(coefficients, weights, curvature_after(coefficients), bounds)
-    return np.stack(interval(found, 1 - level, hybrid=method == "C-LF"), axis=1)
+    turned, flip = facing(coefficients, sign)
+    found = ends(turned, weights, curvature_after(coefficients), bounds, Test(level, method, sign))
+    sets = np.stack(found, axis=1)
+    if not np.isfinite(sets).all():
+        raise DesignError(
+            f"every effect is rejected: the course before joining leads away from the sign `{sign}`",
+            fix="leave `sign` at any, or allow a larger M",
+        )
+    return flip(sets)
 
 
 def curvature_bounds(coefficients: Coefficients, level: float = 0.95) -> tuple[float, float]:
