@@ -76,7 +76,7 @@ def engines(check: Check) -> Shown:
     if data.empty:
         return _nothing(check)
     rows = [
-        [str(r.engine), f"{r.estimate:.9g}", f"{r.std_error:.9g}", "" if i == 0 else close(r.difference)]
+        [str(r.engine), f"{r.estimate:.9g}", f"{r.std_error:.9g}", "" if i == 0 else numbers.tiny(r.difference)]
         for i, r in enumerate(data.itertuples())
     ]
     header = ["Engine", f"Coefficient ({data['unit'].iloc[0]})", "Standard error", "Largest relative difference"]
