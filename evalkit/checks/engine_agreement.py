@@ -134,7 +134,8 @@ def _facts(panel: Panel, found: list[tuple[str, float, float]], value: float) ->
     places = numbers.decimals_for([error])
     text = (
         f"The two-way coefficient is {numbers.signed(beta, places)}, its standard error "
-        f"{numbers.number(error, places)}, by {', '.join(names)}; the largest relative difference is {numbers.tiny(value)}."
+        f"{numbers.number(error, places)}, by {', '.join(names)}; the largest relative difference is "
+        f"{numbers.tiny(value)}."
     )
     if panel.staggered:
         text += " Units joined in waves, so the coefficient serves this comparison only and is no effect."
