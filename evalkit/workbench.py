@@ -91,7 +91,7 @@ class Case:
         return [
             checks.parallel_trends(estimate),
             checks.pretrend_power(estimate),
-            checks.sensitivity_bounds(estimate, block=HALF_YEAR[self.study.frequency]),
+            checks.sensitivity_bounds(estimate, self.panel, block=HALF_YEAR[self.study.frequency]),
         ]
 
     def series_checks(self, series: Estimate | Refusal, *, carrying: bool) -> list[Check]:
