@@ -96,7 +96,7 @@ class Case:
 
     def bounds(self, estimate: Estimate | Refusal) -> Check:
         """How far trends may have parted, measured by means of half a year: months alone are mostly chance."""
-        return checks.sensitivity_bounds(estimate, block=HALF_YEAR[self.study.frequency])
+        return checks.sensitivity_bounds(estimate, self.panel, block=HALF_YEAR[self.study.frequency])
 
     def family(self) -> Check:
         """All outcomes together, each by the first design that could be computed, allowing for how many there are."""

@@ -9,7 +9,7 @@ from evalkit.inference.honest.breakdown import breakdown
 from evalkit.inference.honest.coefficients import Coefficients, consecutive, long_differences, original
 from evalkit.inference.honest.fixed_length import FixedLength, fixed_length, folded_quantile
 from evalkit.inference.honest.relative import relative_bends, relative_magnitudes
-from evalkit.inference.honest.smooth import curvature_bounds, smoothness
+from evalkit.inference.honest.smooth import curvature_bounds, largest_bend, smoothness
 
 __all__ = [
     "Coefficients",
@@ -21,6 +21,7 @@ __all__ = [
     "fixed_length",
     "folded_quantile",
     "in_blocks",
+    "largest_bend",
     "long_differences",
     "original",
     "relative_bends",

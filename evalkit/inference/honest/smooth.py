@@ -56,6 +56,14 @@ def smoothness(
     return flip(sets)
 
 
+def largest_bend(coefficients: Coefficients) -> float:
+    """The largest second difference up to the base period in absolute value, as estimated.
+
+    Bends across a gap are left out. Raises DesignError when there is none.
+    """
+    return float(np.abs(_bends(coefficients) @ coefficients.beta).max())
+
+
 def curvature_bounds(coefficients: Coefficients, level: float = 0.95) -> tuple[float, float]:
     """One-sided bounds on the largest bend before joining, each with the stated level: (low, high).
 
@@ -63,9 +71,7 @@ def curvature_bounds(coefficients: Coefficients, level: float = 0.95) -> tuple[f
     conditional test of |E b_s| <= M for all s does not reject; 0 when M = 0 itself is not rejected.
     Raises DesignError when there is no second difference before joining.
     """
-    rows = curvature_before(coefficients)
-    if not len(rows):
-        raise DesignError("no bend before joining is seen", fix="widen the window before joining")
+    rows = _bends(coefficients)
     both = np.vstack([rows, -rows])
     bend, covariance = both @ coefficients.beta, both @ coefficients.sigma @ both.T
     sd = np.sqrt(np.diag(covariance))
@@ -84,6 +90,13 @@ def curvature_bounds(coefficients: Coefficients, level: float = 0.95) -> tuple[f
         else:
             outside = middle
     return float(inside), high
+
+
+def _bends(coefficients: Coefficients) -> np.ndarray:
+    rows = curvature_before(coefficients)
+    if not len(rows):
+        raise DesignError("no bend before joining is seen", fix="widen the window before joining")
+    return rows
 
 
 def _not_rejected(M: float, bend: np.ndarray, sd: np.ndarray, correlation: np.ndarray, alpha: float) -> bool:
