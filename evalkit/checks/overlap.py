@@ -42,9 +42,9 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     With covariates: reassuring when every standardised difference of a covariate after adjustment is below 0.1,
     inconclusive between 0.1 and 0.25, a concern above, and a concern too when over a tenth of the comparison
     units is trimmed or the weights amount to less than a tenth of them or to fewer than 5. Asked of group-time
-    effects alone. Without: the outcome's level and trend before joining; reassuring when both differ by less than 0.1, else
-    inconclusive. `value` is the largest standardised difference that decided. `data`: kind (`covariate` or
-    `before joining`), name, means of the joined, the comparison before and after, standardised differences
+    effects alone. Without: the outcome's level and trend before joining; reassuring when both differ by less than
+    0.1, else inconclusive. `value` is the largest standardised difference that decided. `data`: kind (`covariate`
+    or `before joining`), name, means of the joined, the comparison before and after, standardised differences
     before and after (missing without covariates), and label, adjusted.
     """
     if isinstance(estimate, Refusal):
