@@ -275,6 +275,13 @@ def test_a_comparison_carried_by_few_units_is_a_concern(make):
     assert "Few comparison units" in check.reading or check.value > 0.25
 
 
+def test_a_comparison_of_fewer_than_five_units_in_effect_is_a_concern(panel):
+    data = panel("did_stag_small", covariates=["x"], transition=1)
+    check = checks.overlap(data, estimators.fit("group_time", data))
+    assert "amount to 3.7 equally weighted units of 24" in check.reading
+    assert check.verdict == "concern"
+
+
 def test_a_regression_without_overlap_is_a_concern(make):
     data = one_wave(make, 40.0, seed=8, units=60, covariates=["x"], model={"group_time": {"method": "or"}})
     check = checks.overlap(data, estimators.fit("group_time", data))

@@ -31,6 +31,7 @@ QUESTION = "Were the joined and their comparison alike before joining?"
 ALIKE, APART = 0.1, 0.25  # standardised differences
 THIN = 0.1  # share of the comparison units that may be trimmed, or that the weights must at least amount to
 SEEN = 0.005  # negative weight that is worth a word
+FEW = 5  # equally weighted units that they must amount to in any case
 FEWEST = 3  # periods before the first wave from which a trend is formed
 COLUMNS = ["kind", "name", "joined", "before", "after", "difference_before", "difference_after"]
 
@@ -40,10 +41,10 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
 
     With covariates: reassuring when every standardised difference of a covariate after adjustment is below 0.1,
     inconclusive between 0.1 and 0.25, a concern above, and a concern too when over a tenth of the comparison
-    units is trimmed or the weights amount to less than a tenth of them. Asked of group-time effects alone.
-    Without: the outcome's level and trend before joining; reassuring when both differ by less than 0.1, else
-    inconclusive. `value` is the largest standardised difference that decided. `data`: kind (`covariate` or
-    `before joining`), name, means of the joined, the comparison before and after, standardised differences
+    units is trimmed or the weights amount to less than a tenth of them or to fewer than 5. Asked of group-time
+    effects alone. Without: the outcome's level and trend before joining; reassuring when both differ by less than
+    0.1, else inconclusive. `value` is the largest standardised difference that decided. `data`: kind (`covariate`
+    or `before joining`), name, means of the joined, the comparison before and after, standardised differences
     before and after (missing without covariates), and label, adjusted.
     """
     if isinstance(estimate, Refusal):
@@ -142,7 +143,7 @@ def _adjusted(found: Overlap, data: pd.DataFrame) -> tuple[Verdict, str, float]:
         facts += f" What is not adjusted for still differs after it: {said}."
     if value > APART:
         return "concern", f"{facts} The adjustment leaves the two sides unlike.", value
-    if found.effective < THIN * others or found.trimmed > THIN * others:
+    if found.effective < max(FEW, THIN * others) or found.trimmed > THIN * others:
         return "concern", f"{facts} Few comparison units are like the joined, and the estimate rests on them.", value
     if value >= ALIKE:
         return "inconclusive", f"{facts} Some difference is left.", value

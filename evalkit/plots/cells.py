@@ -13,8 +13,8 @@ from evalkit import numbers, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import Estimate
 from evalkit.markup import Shown
-from evalkit.plots.style import GREY, calendar, canvas, drawable, shown
-from evalkit.plots.waves import blank, grid, hatch, hatched, height, legend, mark
+from evalkit.plots.style import GREY, canvas, drawable, shown
+from evalkit.plots.waves import along, blank, grid, hatch, hatched, height, legend, mark
 
 Across = Literal["calendar", "joining"]
 Places = list[Any]  # periods, or times since joining
@@ -76,7 +76,7 @@ def _places(found: pd.DataFrame, across: Across) -> Places:
 
 def _axes(axes: Axes, places: Places, across: Across) -> None:
     if across == "calendar":
-        calendar(axes, pd.PeriodIndex(places))
+        along(axes, pd.PeriodIndex(places))
         return
     step = max(1, -(-len(places) // MOST_TICKS))
     shown_at = [i for i, k in enumerate(places) if k % step == 0]

@@ -12,8 +12,8 @@ from evalkit import markup, numbers, periods
 from evalkit.estimate import Check
 from evalkit.markup import Shown
 from evalkit.plots.checks import answered
-from evalkit.plots.style import DARK_BLUE, GREY, LIGHT_GREY, ORANGE, TURQUOISE, calendar, canvas, shown
-from evalkit.plots.waves import grid, hatch, hatched, height, legend, mark
+from evalkit.plots.style import DARK_BLUE, GREY, LIGHT_GREY, ORANGE, TURQUOISE, canvas, shown
+from evalkit.plots.waves import along, grid, hatch, hatched, height, legend, mark
 
 SCALE = 0.5  # the root, since a baseline of one period outweighs many periods after
 LOOKS = {
@@ -37,7 +37,7 @@ def comparisons(check: Check) -> Shown:
     misused = (weights < 0) & np.isin(phase, ["post", "transition"])
     with canvas(height=height(len(waves))) as (figure, axes):
         end = grid(figure, axes, weights, "Weight of the wave", SCALE)
-        calendar(axes, window)
+        along(axes, window)
         hatch(axes, np.isin(phase, ["transition", "excluded"]))
         handles: list[Artist] = []
         for where, marker, size, label in (

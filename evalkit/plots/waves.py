@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
@@ -16,13 +17,14 @@ from matplotlib.colors import FuncNorm, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from evalkit import numbers
-from evalkit.plots.style import DARK_BLUE, GREY, LIGHT_GREY, ORANGE
+from evalkit import numbers, periods
+from evalkit.plots.style import DARK_BLUE, GREY, LIGHT_GREY, ORANGE, calendar
 
 DIVERGING = LinearSegmentedColormap.from_list("evalkit", [ORANGE, "#FBD3BE", "#FFFFFF", "#B5C7D9", DARK_BLUE])
 BLANK = "#ECECEC"
 TALLEST, ROW, OUTSIDE = 14.0, 0.42, 1.6  # inches
 MARK, MANY = 16, 36  # area of a mark in square points, and columns from which it is smaller
+SHORT, MOST = 24, 8  # periods that are labelled one by one, and labels
 PALE = 0.7  # share of the scale from which a mark is white
 
 
@@ -76,6 +78,15 @@ def mark(
             y, x = np.nonzero(side)
             found.append(axes.scatter(x, y, marker=marker, s=area, color=colour, linewidths=1.1))
     return found
+
+
+def along(axes: Axes, window: pd.PeriodIndex) -> None:
+    """Label the periods: by year, or one by one where years are few."""
+    calendar(axes, window)
+    if len(window) <= SHORT:
+        step = -(-len(window) // MOST)
+        axes.set_xticks(range(0, len(window), step), [periods.code(p) for p in window[::step]])
+        axes.set_xlabel("Period")
 
 
 def hatch(axes: Axes, where: np.ndarray) -> None:
