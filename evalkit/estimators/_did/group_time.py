@@ -13,7 +13,7 @@ mean, which is their influence function over n; no small-sample factor.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -93,15 +93,38 @@ class GroupTime:
         at = (now, base, now, base)
         return [np.einsum("mu,...um->...m", role, y) for role, y in zip(self.roles, at, strict=True)]
 
+    def where(self, keep: np.ndarray) -> GroupTime:
+        """Some of the cells."""
+        return replace(
+            self,
+            cells=self.cells.where(keep),
+            base=self.base[keep],
+            roles=Roles(*(role[keep] for role in self.roles)),
+            joined=self.joined[keep],
+            others=self.others[keep],
+            clusters=self.clusters[keep],
+        )
+
+    def _scaled(self, each: np.ndarray) -> list[tuple[np.ndarray, tuple[int, ...]]]:
+        """Shares per unit, shape (U, m), with the means that they are shares of: pairs have them in common."""
+        r = self.roles
+        pairs = np.array_equal(r.joined_now, r.joined_base) and np.array_equal(r.other_now, r.other_base)
+        groups = ((0, 1), (2, 3)) if pairs else ((0,), (1,), (2,), (3,))
+        return [(each[:, None] * r[same[0]].T, same) for same in groups]
+
     def linear(self, layout: Layout, averages: Averages) -> Linear:
         """The averages as weighted sums of outcomes."""
+        used = np.asarray(averages.A.any(axis=1) | averages.slope.any(axis=(0, 2)))
+        if not used.all():
+            some = Averages(averages.names, averages.A[used], averages.slope[:, used])
+            return self.where(used).linear(layout, some)
         types, r, A = self.types, self.roles, averages.A
         each = 1.0 / types.count  # a type's share of a mean is shared among its units
         T = layout.Y.shape[1]
         W = np.zeros((len(types.count), T, A.shape[1]))
         _place(W, (r.joined_now - r.other_now) * each, self.cells.period, A)
         _place(W, (r.other_base - r.joined_base) * each, self.base, A)
-        scaled = [sign * each[:, None] * role.T for sign, role in zip(SIGNS, r, strict=True)]
+        scaled = self._scaled(each)
         size = layout.size[types.first]
         slope = np.concatenate([averages.slope, np.zeros((1, *averages.slope.shape[1:]))])
         H = len(slope)
@@ -109,7 +132,8 @@ class GroupTime:
 
         def centre(means: np.ndarray) -> np.ndarray:
             sides = self._sides(means)
-            parts = [role @ (mean[..., None] * A) for role, mean in zip(scaled, sides, strict=True)]
+            signed = [sign * side for sign, side in zip(SIGNS, sides, strict=True)]
+            parts = [role @ (np.sum([signed[k] for k in same], axis=0)[..., None] * A) for role, same in scaled]
             effect = sides[0] - sides[1] - sides[2] + sides[3]
             of_sizes = (effect @ by_cell).reshape(*effect.shape[:-1], H, -1)
             out: np.ndarray = np.sum(parts, axis=0) - size[:, None] * of_sizes[..., types.group, :]
