@@ -64,7 +64,7 @@ def fit(panel: Panel) -> Estimate:
         events=_events(panel, stacks, found, (beta, psi, df)),
         covariance=psi.T @ psi,
         exposure=exposure(panel),
-        warnings=(*more, *_warnings(panel, stacks)),
+        warnings=(*more, *_warnings(panel, stacks), *_gaps(panel, stacks)),
     )
 
 
@@ -175,6 +175,21 @@ def _method(panel: Panel, df: float, against: int) -> str:
         f"after, {weights}, reference {against}, standard errors clustered on {int(df) + 1} clusters, Student t on "
         f"{df:.0f} degrees of freedom."
     )
+
+
+def _gaps(panel: Panel, stacks: Stacks) -> list[str]:
+    """With corrected weights there are no unit effects, so units that come and go bring their levels with them."""
+    if panel.study.protocol.model.stacked.weights != "corrected":
+        return []
+    whole = [len(np.unique(stacks.since[stacks.wave == w])) for w in np.unique(stacks.wave)]
+    rows = [np.unique(stacks.unit[stacks.wave == w], return_counts=True)[1] for w in np.unique(stacks.wave)]
+    partly = sum(int((seen < all_of).sum()) for seen, all_of in zip(rows, whole, strict=True))
+    if not partly:
+        return []
+    return [
+        f"{numbers.of(partly, 'unit')} of the stacks were not seen throughout; with corrected weights their levels "
+        "enter as they come and go. `weights: none` takes unit effects out."
+    ]
 
 
 def _warnings(panel: Panel, stacks: Stacks) -> list[str]:

@@ -6,10 +6,13 @@ evaluation with whatever happens to be installed there.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")  # kernels run side by side and matrices are small
 
 
 def transport(folder: str) -> dict[str, dict[str, str]]:
@@ -29,4 +32,5 @@ class OwnKernelManager(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """The running interpreter's kernel."""
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=argv, display_name="evalkit", language="python", metadata={"debugger": False})
+        env = {name: os.environ.get(name, "1") for name in THREADS}
+        return KernelSpec(argv=argv, env=env, display_name="evalkit", language="python", metadata={"debugger": False})
