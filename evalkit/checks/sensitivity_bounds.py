@@ -187,9 +187,9 @@ def _sided(data: pd.DataFrame, found: Around, why: str) -> str:
     side = SIDES[sided["sign"].iloc[0]]
     one, free = (_span(both[both["sign"].eq("any") == whether], found) for whether in (False, True))
     text = (
-        f"If trends parted only {side}, in every {_step(found)} by up to the worst change seen, the interval would be {one}; "
-        f"to either side it is {free}. That they parted to one side only is an assumption, which the verdict does "
-        "not use."
+        f"If trends parted only {side}, in every {_step(found)} by up to the worst change seen, the "
+        f"interval would be {one}; to either side it is {free}. That they parted to one side only is an assumption, "
+        "which the verdict does not use."
     )
     return f"{why} {text}".strip()
 
