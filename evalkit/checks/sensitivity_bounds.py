@@ -144,7 +144,7 @@ def _judge(estimate: Estimate, found: Around, breakdown: float | None, data: pd.
     if breakdown is None:
         text = f"The mean over the periods since joining, {told}, holds zero even if trends were exactly parallel."
         return "inconclusive", f"{text} {rest}".strip()
-    step = "period" if found.block == 1 else f"mean of {found.block} periods"
+    step = _step(found)
     held = (
         f"even if departures after joining were {MOST:g} times the worst"
         if math.isinf(breakdown)
@@ -187,11 +187,15 @@ def _sided(data: pd.DataFrame, found: Around, why: str) -> str:
     side = SIDES[sided["sign"].iloc[0]]
     one, free = (_span(both[both["sign"].eq("any") == whether], found) for whether in (False, True))
     text = (
-        f"If trends parted only {side}, by up to the worst change seen in every period, the interval would be {one}; "
-        f"to either side it is {free}. That they parted to one side only is an assumption, which the verdict does "
-        "not use."
+        f"If trends parted only {side}, in every {_step(found)} by up to the worst change seen, the "
+        f"interval would be {one}; to either side it is {free}. That they parted to one side only is an assumption, "
+        "which the verdict does not use."
     )
     return f"{why} {text}".strip()
+
+
+def _step(found: Around) -> str:
+    return "period" if found.block == 1 else f"mean of {found.block} periods"
 
 
 def _span(rows: pd.DataFrame, found: Around) -> str:
