@@ -73,3 +73,8 @@ def round_two(value: float) -> str:
 def of(amount: int, noun: str) -> str:
     """An amount with its noun: `1 unit`, `1,200 units`."""
     return f"{count(amount)} {noun}{'' if amount == 1 else 's'}"
+
+
+def tiny(value: float, least: float = 1e-9) -> str:
+    """A relative difference; below what machines agree on, only that it is below: `under 1e-09`."""
+    return f"under {least:.0e}" if value < least else f"{value:.0e}"

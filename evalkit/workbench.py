@@ -91,8 +91,17 @@ class Case:
         return [
             checks.parallel_trends(estimate),
             checks.pretrend_power(estimate),
-            checks.sensitivity_bounds(estimate, block=HALF_YEAR[self.study.frequency]),
+            self.bounds(estimate),
         ]
+
+    def bounds(self, estimate: Estimate | Refusal) -> Check:
+        """How far trends may have parted, measured by means of half a year: months alone are mostly chance."""
+        return checks.sensitivity_bounds(estimate, self.panel, block=HALF_YEAR[self.study.frequency])
+
+    def family(self) -> Check:
+        """All outcomes together, each by the first design that could be computed, allowing for how many there are."""
+        every = [self.outcome, *self.others]
+        return checks.family([_first(self.estimates(o.name)) for o in every], every)
 
     def series_checks(self, series: Estimate | Refusal, *, carrying: bool) -> list[Check]:
         """The questions put to the interrupted time series.
@@ -122,9 +131,9 @@ def designs(panel: Panel) -> tuple[str, ...]:
         return WITHOUT_COMPARISON
     if len(panel.joined) <= FEW:
         return (SYNTHETIC[0], COMPARED[0], "its")
-    if len(panel.joined) <= SOME:
-        return (*COMPARED, SYNTHETIC[0], "its")
-    return (*COMPARED, "its")
+    beside = (SYNTHETIC[0],) if len(panel.joined) <= SOME else ()
+    later_waves = panel.study.protocol.comparison in (None, "not_yet_joined") or not panel.staggered
+    return (COMPARED[0], COMPARED[1] if later_waves else "interaction_weighted", *beside, "its")
 
 
 def _first(estimates: list[Estimate | Refusal]) -> Estimate | Refusal:

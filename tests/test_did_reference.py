@@ -88,6 +88,19 @@ def _measured(data, measure):
     return rows, {**base, "kind": "rate", "numerator": "above", "denominator": "below"}
 
 
+FITTED = {}  # several entries are averages of one fit
+
+
+def fitted(design, panel):
+    """A design on a panel, computed once."""
+    if (design, id(panel)) not in FITTED:
+        FITTED[design, id(panel)] = (
+            panel,
+            estimators.fit(design, panel),
+        )  # the panel is kept, so that its id is its own
+    return FITTED[design, id(panel)][1]
+
+
 def near(found, expected, rel=EXACT):
     """Within rel of the largest figure of a list as well as of each: near nought a share of itself is rounding."""
     found, expected = np.asarray(found, float), np.asarray(expected, float)
@@ -166,7 +179,7 @@ def group_time(panel, case, entry):
         top["covariates"] = ["x"]
     if parts["region"]:
         top["cluster"] = "region"
-    return parts, estimators.fit("group_time", panel(case, model={"group_time": options}, **top))
+    return parts, fitted("group_time", panel(case, model={"group_time": options}, **top))
 
 
 def match_cs(panel, case, entry, expected):
@@ -221,7 +234,7 @@ def match_subpanel(panel, case, _, expected):
         full = data.groupby("unit")["t"].transform("size") == data["t"].nunique()
         return data[full]
 
-    found = estimators.fit("group_time", panel(case, only=complete))
+    found = fitted("group_time", panel(case, only=complete))
     _cells(case, found, expected, EXACT, errors=True)
     near(found.headline["estimate"], expected["simple"]["overall_att"])
 
@@ -230,7 +243,7 @@ def match_imputation(panel, case, entry, expected):
     options = {"errors": "conservative", "inference": "analytic"}
     top = {"cluster": "region"} if entry.endswith("region") else {}
     top |= {"covariates": ["x"]} if entry.endswith("x_by_time") else {}
-    found = estimators.fit("imputation", panel(case, model={"imputation": options}, **top))
+    found = fitted("imputation", panel(case, model={"imputation": options}, **top))
     if not entry.endswith("horizons"):
         return near(found.headline[["estimate", "std_error"]].tolist(), [expected["estimate"], expected["std.error"]]
                     if not isinstance(expected["estimate"], list) else
@@ -247,7 +260,7 @@ def match_imputation(panel, case, entry, expected):
 def match_two_stage(panel, case, entry, expected):
     top = {"cluster": "region"} if entry.endswith("region") else {}
     top |= {"measure": "rate", "weights": "denominator"} if entry.endswith("weighted") else {}
-    found = estimators.fit("two_stage", panel(case, model={"two_stage": {"inference": "analytic"}}, **top))
+    found = fitted("two_stage", panel(case, model={"two_stage": {"inference": "analytic"}}, **top))
     if not entry.endswith("event"):
         (estimate,), (error,) = expected["coef"].values(), expected["se"].values()
         return near(found.headline[["estimate", "std_error"]].tolist(), [estimate, error], 1e-8)  # sweeps in turn
@@ -262,7 +275,7 @@ def match_two_stage(panel, case, entry, expected):
 def match_sunab(panel, case, entry, expected):
     top = {"cluster": "region"} if entry.endswith("region") else {}
     model = {"interaction_weighted": {"inference": "analytic"}}
-    found = estimators.fit("interaction_weighted", panel(case, model=model, **top))
+    found = fitted("interaction_weighted", panel(case, model=model, **top))
     events = found.events.set_index("event_time")
     if entry in ("sunab_att", "sunab_att_region"):
         att = expected.get("att", expected)

@@ -268,10 +268,10 @@ def test_sets_grow_with_what_is_allowed():
         assert (np.diff(found[:, 1]) >= -1e-9).all()
 
 
-@pytest.mark.parametrize("of", ["changes", "bends"])
+@pytest.mark.parametrize("of", ["relative_magnitudes", "relative_bends"])
 def test_bounds_follow_the_scale_the_sign_and_the_weights(of):
     def bounds(beta, sigma, weights):
-        return honest.relative_magnitudes(honest.consecutive(beta, sigma, 4), weights, [0.5, 1.5], of=of)
+        return getattr(honest, of)(honest.consecutive(beta, sigma, 4), weights, [0.5, 1.5])
 
     weights = TARGETS["average"]
     plain = bounds(CASE.beta, CASE.sigma, weights)
@@ -288,8 +288,8 @@ def test_smoothness_does_not_react_to_a_straight_line(m):
     one, other = honest.fixed_length(CASE, weights, m), honest.fixed_length(moved, weights, m)
     assert [other.low, other.high] == pytest.approx([one.low, one.high], rel=1e-9)
     assert honest.smoothness(moved, weights, [m]) == pytest.approx(honest.smoothness(CASE, weights, [m]), rel=1e-9)
-    bends = honest.relative_magnitudes(moved, weights, [1.0], of="bends")
-    assert bends == pytest.approx(honest.relative_magnitudes(CASE, weights, [1.0], of="bends"), rel=1e-9)
+    bends = honest.relative_bends(moved, weights, [1.0])
+    assert bends == pytest.approx(honest.relative_bends(CASE, weights, [1.0]), rel=1e-9)
 
 
 def test_with_little_noise_the_set_is_the_identified_one():
@@ -301,7 +301,7 @@ def test_with_little_noise_the_set_is_the_identified_one():
     assert found == pytest.approx([2.5 - 0.3 * 8 / 3, 2.5 + 0.3 * 8 / 3], abs=1e-4)
     bends = Coefficients(beta, 1e-12 * np.eye(7), before, np.array([1, 2, 3]))
     worst = np.abs(np.diff([*beta[:4], 0.0], n=2)).max()
-    found = honest.relative_magnitudes(bends, np.array([1.0, 0, 0]), [1.0], of="bends")[0]
+    found = honest.relative_bends(bends, np.array([1.0, 0, 0]), [1.0])[0]
     assert found == pytest.approx([2.0 + 0.1 - worst, 2.0 + 0.1 + worst], abs=1e-4)  # the line continues to -0.1
 
 
@@ -393,7 +393,7 @@ def test_what_cannot_be_bounded_is_refused_with_the_reason():
     with pytest.raises(DesignError, match="no change before joining"):
         honest.relative_magnitudes(none, two, [1.0])
     with pytest.raises(DesignError, match="no bend before joining"):
-        honest.relative_magnitudes(honest.consecutive(np.ones(3), np.eye(3), 1), two, [1.0], of="bends")
+        honest.relative_bends(honest.consecutive(np.ones(3), np.eye(3), 1), two, [1.0])
     with pytest.raises(DesignError, match="no bend"):
         honest.curvature_bounds(honest.consecutive(np.ones(3), np.eye(3), 1))
     with pytest.raises(DesignError, match="before the base period"):

@@ -206,3 +206,27 @@ def test_the_joint_test_tends_to_chi_squared_as_clusters_grow():
     assert inference.wald(b, covariance, 1e9)[2] == pytest.approx(inference.wald(b, covariance)[2], rel=1e-6)
     with pytest.raises(DesignError):
         inference.wald(np.ones(4), np.eye(4), 3)
+
+
+def test_welch_of_two_groups_is_the_t_test_of_unequal_variances():
+    random = np.random.default_rng(3)
+    one, two = random.normal(0, 1, 7), random.normal(0.5, 3, 12)
+    variances = np.array([one.var(ddof=1) / 7, two.var(ddof=1) / 12])
+    statistic, df, p_value = inference.welch(np.array([one.mean(), two.mean()]), variances, np.array([6.0, 11.0]))
+    expected = stats.ttest_ind(one, two, equal_var=False)
+    assert statistic == pytest.approx(expected.statistic**2, rel=1e-12)
+    assert df == pytest.approx(expected.df, rel=1e-12)
+    assert p_value == pytest.approx(expected.pvalue, rel=1e-10)
+
+
+def test_welch_of_three_groups_is_that_of_statsmodels():
+    from statsmodels.stats.oneway import anova_oneway
+
+    random = np.random.default_rng(4)
+    groups = [random.normal(m, s, n) for m, s, n in ((0, 1, 5), (1, 2, 9), (0.3, 0.5, 14))]
+    means, variances = np.array([g.mean() for g in groups]), np.array([g.var(ddof=1) / len(g) for g in groups])
+    statistic, df, p_value = inference.welch(means, variances, np.array([len(g) - 1.0 for g in groups]))
+    expected = anova_oneway(groups, use_var="unequal", welch_correction=True)
+    assert [statistic, df, p_value] == pytest.approx([expected.statistic, expected.df[1], expected.pvalue], rel=1e-9)
+    with pytest.raises(DesignError, match="one group"):
+        inference.welch(means[:1], variances[:1], np.array([3.0]))

@@ -15,7 +15,7 @@ import pytest
 from conftest import REFERENCE
 from scipy import stats
 
-from evalkit import checks, estimators, inference, plots
+from evalkit import checks, estimators, inference, numbers, plots
 from evalkit.checks._path import around
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate, Refusal, framed, restore
@@ -320,6 +320,60 @@ def test_the_bounds_start_from_the_estimates_own_interval():
     assert found.data["kind"].eq("line").sum() == 1
 
 
+def test_lines_that_bend_stand_beside_the_straight_one():
+    made = estimate(SPAN)
+    found = checks.sensitivity_bounds(made)
+    line, bent = (found.data[found.data["kind"].eq(kind)] for kind in ("line", "smooth"))
+    assert (line["mbar"].item(), line["m"].item()) == (0.0, 0.0)
+    assert list(bent["mbar"]) == [0.5, 1.0]
+    assert list(bent["m"]) == pytest.approx([0.2, 0.4])  # the differences before joining go from -0.1 to 0.1 and back
+    lengths = [*(line["high"] - line["low"]), *(bent["high"] - bent["low"])]
+    assert (np.diff(lengths) > 0).all()
+    low, high = bent[["low", "high"]].iloc[1]
+    assert f"up to all of it, {numbers.interval(low, high, 2)}." in found.reading
+
+
+def test_without_a_whole_last_block_there_are_no_bends():
+    made = estimate([*range(-24, -1), *range(9)], covariance=0.2 * (np.eye(32) + 1))
+    found = checks.sensitivity_bounds(made, block=6)
+    assert "line" in set(found.data["kind"])
+    assert "smooth" not in set(found.data["kind"])
+    assert "largest bend" not in found.reading
+
+
+@pytest.mark.parametrize(("sign", "word"), [("positive", "upward"), ("negative", "downward")])
+def test_a_known_side_is_shown_and_decides_nothing(sign, word):
+    for made in (estimate(SPAN), estimate([*range(-9, -1), 0, 1])):
+        plain, sided = checks.sensitivity_bounds(made), checks.sensitivity_bounds(made, sign=sign)
+        assert (sided.verdict, sided.value) == (plain.verdict, plain.value)
+        assert sided.reading.startswith(plain.reading)
+        assert f"If trends parted only {word}" in sided.reading
+        assert "which the verdict does not use" in sided.reading
+        assert set(plain.data["sign"]) == {"any"}
+        pd.testing.assert_frame_equal(sided.data[sided.data["sign"].eq("any")].reset_index(drop=True), plain.data)
+        extra = sided.data[sided.data["sign"].eq(sign)]
+        assert list(extra["mbar"]) == list(plain.data.loc[plain.data["kind"].eq("relative"), "mbar"])
+        free = plain.data[plain.data["kind"].eq("relative")]
+        end, turn = ("high", 1) if sign == "positive" else ("low", -1)
+        tighter = turn * (free[end].to_numpy() - extra[end].to_numpy())
+        assert (tighter[1:] > 0).all()
+        assert tighter[0] > -0.02  # 0.05 standard errors, where next to nothing is allowed
+
+
+@pytest.mark.parametrize(("better", "sign"), [("higher", "positive"), ("lower", "negative")])
+def test_selection_on_the_outcome_shows_the_side_of_regression_to_the_mean(reference, better, sign):
+    def asked(selected):
+        entry = {"rule": "The worst eight", "selected_on_outcome": selected}
+        outcome = {"name": "y", "label": "Y", "kind": "continuous", "value": "y", "better": better}
+        panel = reference("did_2x2", entry=entry, outcomes=[{**outcome, "role": "primary", "report": "points"}])
+        return checks.sensitivity_bounds(estimate(SPAN), panel)
+
+    found = asked(True)
+    assert set(found.data["sign"]) == {"any", sign}
+    assert "selected because results were poor" in found.reading
+    assert set(asked(False).data["sign"]) == {"any"}
+
+
 def test_bounds_by_blocks_are_less_at_the_mercy_of_single_periods():
     made = estimate([*range(-24, -1), *range(24)], covariance=0.2 * (np.eye(47) + 1))
     single, blocks = checks.sensitivity_bounds(made), checks.sensitivity_bounds(made, block=6)
@@ -382,6 +436,16 @@ def test_the_joint_test_is_the_same_for_changes_and_long_differences():
     other = inference.wald(beta[:6], sigma[:6, :6], 60)
     assert one[0] == pytest.approx(other[0], rel=1e-9)
     assert checks.sensitivity_bounds(changes).value == checks.sensitivity_bounds(long).value
+
+
+def test_the_figure_of_the_bounds_tells_the_sides_and_the_bends_apart():
+    plain, sided = (checks.sensitivity_bounds(estimate(SPAN), sign=sign) for sign in ("any", "negative"))
+    html = plots.sensitivity_bounds(sided).html
+    assert html.count("times the worst seen, downward only") == 8
+    assert html.count("times the largest bend seen") == 2
+    assert "downward only" not in plots.sensitivity_bounds(plain).html
+    few = checks.sensitivity_bounds(estimate([-2, 0, 1], [0.1, 3.0, 3.0]))  # one period before the base: no bend
+    assert "bending by" not in plots.sensitivity_bounds(few).html
 
 
 # -- the real road, and the figures -----------------------------------------------------------------------

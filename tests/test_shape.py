@@ -23,7 +23,7 @@ LEVELS = {
 HOMES = {
     "yaml": {"study"},
     "statsmodels": {"estimators", "checks"},
-    "linearmodels": {"estimators"},
+    "linearmodels": {"estimators", "checks"},
     "holidays": {"estimators"},
     "matplotlib": {"plots"},
     "seaborn": {"plots"},

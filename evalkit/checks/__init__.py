@@ -3,11 +3,16 @@
 from evalkit.checks.agreement import check as agreement
 from evalkit.checks.autocorrelation import check as autocorrelation
 from evalkit.checks.balancing import check as balancing
+from evalkit.checks.comparisons import check as comparisons
 from evalkit.checks.control_balance import check as control_balance
 from evalkit.checks.detectable import check as detectable
+from evalkit.checks.engine_agreement import check as engine_agreement
 from evalkit.checks.entry import check as entry
+from evalkit.checks.family import check as family
 from evalkit.checks.forecast_error import check as forecast_error
+from evalkit.checks.heterogeneity import check as heterogeneity
 from evalkit.checks.influence import check as influence
+from evalkit.checks.overlap import check as overlap
 from evalkit.checks.parallel_trends import check as parallel_trends
 from evalkit.checks.placebo_dates import check as placebo_dates
 from evalkit.checks.placebo_units import check as placebo_units
@@ -22,11 +27,16 @@ __all__ = [
     "agreement",
     "autocorrelation",
     "balancing",
+    "comparisons",
     "control_balance",
     "detectable",
+    "engine_agreement",
     "entry",
+    "family",
     "forecast_error",
+    "heterogeneity",
     "influence",
+    "overlap",
     "parallel_trends",
     "placebo_dates",
     "placebo_units",

@@ -6,12 +6,16 @@ from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evalkit.errors import DesignError, Fault
 from evalkit.estimate import Estimate, Refusal
 from evalkit.panel import Panel
 
-__all__ = ["attempt", "fit", "names"]
+if TYPE_CHECKING:
+    from evalkit.estimators._did.reach import Reach
+
+__all__ = ["attempt", "fit", "headline_weights", "names"]
 
 
 def names() -> list[str]:
@@ -35,6 +39,19 @@ def fit(design: str, panel: Panel) -> Estimate:
         where = f"{panel.study.slug}, {panel.outcome.name}"
         raise DesignError([replace(f, where=f.where or where) for f in error.faults]) from None
     return estimate
+
+
+def headline_weights(design: str, panel: Panel) -> Reach:
+    """The weight of every outcome in a design's headline.
+
+    Raises DesignError for a design whose headline is no weighted sum of outcomes, and as `fit`.
+    """
+    module = import_module(f"evalkit.estimators.{design}") if design in names() else None
+    weights = getattr(module, "headline_weights", None)
+    if weights is None:
+        raise DesignError(f"the weights of outcomes in the headline of '{design}' are not known")
+    found: Reach = weights(panel)
+    return found
 
 
 def title(design: str) -> str:

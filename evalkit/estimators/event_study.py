@@ -26,6 +26,7 @@ from evalkit import inference, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate, framed
 from evalkit.estimators._common import exposure, identity, size
+from evalkit.estimators._did import reach
 from evalkit.estimators._did.common_start import ASSUMPTION, fit_regression, reduced, require_common_start
 from evalkit.estimators._did.layout import Layout, layout
 from evalkit.estimators._did.regression import Regression
@@ -42,10 +43,8 @@ def fit(panel: Panel) -> Estimate:
     warnings = require_common_start(panel, "event_study", options)
     arrays = layout(panel)
     since, times, reference = _times(panel, arrays, options.anticipation)
-    X = np.concatenate([since[:, :, None] == times, np.zeros((1, since.shape[1], len(times)), bool)]).astype(float)
-    found, adjusted = fit_regression(panel, arrays, X, options)
-    analysed = np.unique(since[(arrays.phases == "post") & arrays.seen.any(axis=0)])
-    names, C, more = _averages(panel, times, analysed, _name(warnings))
+    found, adjusted = fit_regression(panel, arrays, _dummies(since, times), options)
+    names, C, more = _averages(panel, times, _analysed(arrays, since), _name(warnings))
     alone = "bias_reduced" if options.inference == "bias_reduced" else "analytic"
     single = _judged(panel, arrays, found, np.eye(len(times)), alone)
     judged = _judged(panel, arrays, found, C, options.inference)
@@ -78,6 +77,28 @@ def _covariance(single: Judged) -> np.ndarray:
     """Of the terms; its diagonal is the square of their errors, bias-reduced or not."""
     psi = single.psi * (single.error / np.sqrt((single.psi**2).sum(axis=0)))
     return psi.T @ psi
+
+
+def headline_weights(panel: Panel) -> reach.Reach:
+    """The weights of the headline. Raises DesignError as `fit`."""
+    options = panel.study.protocol.model.event_study
+    warnings = require_common_start(panel, "event_study", options)
+    arrays = layout(panel)
+    since, times, _ = _times(panel, arrays, options.anticipation)
+    found, _ = fit_regression(panel, arrays, _dummies(since, times), options)
+    _, C, _ = _averages(panel, times, _analysed(arrays, since), _name(warnings))
+    return reach.of(arrays, found.linear(arrays, C))
+
+
+def _dummies(since: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """A column for each time since joining, shape (H + 1, T, P)."""
+    never = np.zeros((1, since.shape[1], len(times)), bool)
+    return np.concatenate([since[:, :, None] == times, never]).astype(float)
+
+
+def _analysed(arrays: Layout, since: np.ndarray) -> np.ndarray:
+    """Times since joining that are analysed after it."""
+    return np.unique(since[(arrays.phases == "post") & arrays.seen.any(axis=0)])
 
 
 def _judged(panel: Panel, arrays: Layout, found: Regression, C: np.ndarray, choice: str) -> Judged:

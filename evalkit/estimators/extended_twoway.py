@@ -20,8 +20,9 @@ estimators; Wooldridge (2023), Econometrics Journal 26:C31, for counts and propo
 
 from __future__ import annotations
 
+from evalkit.errors import DesignError
 from evalkit.estimate import Estimate
-from evalkit.estimators._did import front, nonlinear
+from evalkit.estimators._did import front, nonlinear, reach
 from evalkit.estimators._did.assemble import Words, assemble
 from evalkit.estimators._did.saturated import saturate, start
 from evalkit.panel import Panel
@@ -48,3 +49,12 @@ def fit(panel: Panel) -> Estimate:
         counts={"effects by wave and period": len(found.observed.cells.since)},
     )
     return assemble(panel, found.parts(panel, options), words)
+
+
+def headline_weights(panel: Panel) -> reach.Reach:
+    """The weights of the headline. Raises DesignError as `fit`, and for counts and proportions."""
+    options = panel.study.protocol.model.extended_twoway
+    if options.family != "gaussian":
+        raise DesignError(f"with `family: {options.family}` the estimate is no weighted sum of outcomes")
+    arrays, _, touched, _ = start(panel, options.anticipation)
+    return reach.of_parts(saturate(panel, arrays, touched).parts(panel, options))

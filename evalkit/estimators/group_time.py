@@ -29,7 +29,7 @@ from collections.abc import Callable
 from evalkit import numbers
 from evalkit.errors import DesignError
 from evalkit.estimate import Estimate
-from evalkit.estimators._did import front
+from evalkit.estimators._did import front, reach
 from evalkit.estimators._did.adjusted import Method
 from evalkit.estimators._did.assemble import Parts, Words, assemble
 from evalkit.estimators._did.averages import Averages, Choice, alone, averages
@@ -38,6 +38,7 @@ from evalkit.estimators._did.covariates import covariates
 from evalkit.estimators._did.group_time import Design, GroupTime, effects_by_cell
 from evalkit.estimators._did.layout import Layout, layout
 from evalkit.estimators._did.linear import Linear
+from evalkit.estimators._did.overlap import Overlap, overlap
 from evalkit.estimators._did.propensity import CovariateError
 from evalkit.panel import Panel
 from evalkit.study.options import GroupTimeOptions, WindowedOptions
@@ -67,6 +68,27 @@ def _design(panel: Panel, options: GroupTimeOptions) -> Design:
 
 def estimate(panel: Panel, options: WindowedOptions, design: Design, words: Callable[[GroupTime], Words]) -> Estimate:
     """Group-time effects of a panel, averaged; `words` says what the design is. Raises DesignError as `fit`."""
+    parts, found = _parts(panel, options, design)
+    return assemble(panel, parts, words(found))
+
+
+def headline_weights(panel: Panel) -> reach.Reach:
+    """The weights of the headline. Raises DesignError as `fit`."""
+    options = panel.study.protocol.model.group_time
+    parts, _ = _parts(panel, options, _design(panel, options))
+    return reach.of_parts(parts)
+
+
+def sides(panel: Panel) -> Overlap:
+    """Who stands on either side of the headline, as they are and adjusted. Raises DesignError as `fit`."""
+    options = panel.study.protocol.model.group_time
+    parts, found = _parts(panel, options, _design(panel, options))
+    X = covariates(panel, parts.layout).z
+    return overlap(parts.layout, found, parts.averages.A[:, 0], X, METHODS[options.method])
+
+
+def _parts(panel: Panel, options: WindowedOptions, design: Design) -> tuple[Parts, GroupTime]:
+    """What goes to `assemble`, and the cells."""
     arrays = layout(panel)
     found = effects_by_cell(arrays, design)
     _require_cells(panel, arrays, found, design)
@@ -87,7 +109,7 @@ def estimate(panel: Panel, options: WindowedOptions, design: Design, words: Call
         lambda some: linear(alone(len(found.cells.since), len(arrays.cohorts), some)),
         options,
     )
-    return assemble(panel, parts, words(found))
+    return parts, found
 
 
 def _linear(panel: Panel, arrays: Layout, found: GroupTime) -> Callable[[Averages], Linear]:

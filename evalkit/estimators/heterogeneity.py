@@ -2,9 +2,9 @@
 
 Effects tau_it after joining are imputed as in `imputation` and averaged within the groups of each declared
 grouping: oversight segment, region, wave, or thirds of the joined by their level before joining. Whether the
-groups of a grouping differ is tested jointly (Hotelling's F), and the tests of several groupings are adjusted
-by Holm's rule: differences between groups that nobody declared beforehand, or that do not survive this, are
-for the next study.
+groups of a grouping differ is tested by Welch's F, which allows for small groups of unequal spread, and the
+tests of several groupings are adjusted by Holm's rule: differences between groups that nobody declared
+beforehand, or that do not survive this, are for the next study.
 
 Each unit's own effect is given with the error that untouched units show when the same is done to them, and
 drawn towards the mean of all as that error warrants (empirical Bayes): the shrunken effects are those to rank.
@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 
 from evalkit import inference, numbers
-from evalkit.errors import DesignError
 from evalkit.estimate import GROUPS, Estimate, framed
 from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._did import groupings, imputed, unit_effects
@@ -50,8 +49,9 @@ def fit(panel: Panel) -> Estimate:
     linear = conservative(impute(types, base.periods, target), arrays, base.touched, leave_out=True)
     judged = judge(panel, arrays, linear, "analytic", E=lambda: arrays.Y)
     level, scale = panel.study.protocol.level, size(panel)
-    said = [ALL, *(f"{kind}: {group}" for kind, group, _ in names)]
-    rows = inference.terms(said, judged.estimate, judged.error, judged.df, level, scale=scale)
+    said = [ALL, *(f"{kind}: {group}" for kind, group, *_ in names)]
+    df = np.array([judged.df[0], *(float(clusters - 1) for *_, clusters in names)])  # a group knows its own units
+    rows = inference.terms(said, judged.estimate, judged.error, df, level, scale=scale)
     sites, about = unit_effects.sites(panel, base, post)
     return Estimate(
         **identity(panel, "heterogeneity", TITLE),  # type: ignore[arg-type]
@@ -61,44 +61,35 @@ def fit(panel: Panel) -> Estimate:
         counts={"joined units": len(panel.joined), "groupings": len(grouped), "clusters": judged.clusters},
         method=(
             f"Imputed effects averaged by group, leave-one-out standard errors clustered on {judged.clusters} "
-            f"clusters, {judged.how[:-1]}; joint tests by Hotelling's F, adjusted over "
-            f"{numbers.of(len(grouped), 'grouping')} by Holm's rule."
+            f"clusters, Student t on each group's clusters less one; Welch's test that groups are alike, adjusted "
+            f"over {numbers.of(len(grouped), 'grouping')} by Holm's rule."
         ),
         groups=_groups(rows[1:], names),
         sites=sites,
         exposure=exposure(panel),
-        diagnostics=_tests(judged, names),
+        diagnostics=_tests(judged, df, names),
         anticipation=options.anticipation,
         warnings=(*base.warnings, *warnings, *about, *groupings.cautions(options.by)),
     )
 
 
-def _groups(rows: list[dict[str, Any]], names: list[tuple[str, str, int]]) -> pd.DataFrame:
+def _groups(rows: list[dict[str, Any]], names: list[groupings.Name]) -> pd.DataFrame:
     return framed(
         [
-            {**row, "kind": kind, "group": group, "units": n}
-            for row, (kind, group, n) in zip(rows, names, strict=True)
+            {**row, "kind": kind, "group": group, "units": units}
+            for row, (kind, group, units, _) in zip(rows, names, strict=True)
         ],
         GROUPS,
     )
 
 
-def _tests(judged: Judged, names: list[tuple[str, str, int]]) -> dict[str, float]:
-    """p-values of the joint tests that the groups of each grouping do not differ, as they are and adjusted."""
-    V = judged.psi.T @ judged.psi
-    kinds = list(dict.fromkeys(kind for kind, _, _ in names))
+def _tests(judged: Judged, df: np.ndarray, names: list[groupings.Name]) -> dict[str, float]:
+    """p-values of the tests that the groups of each grouping do not differ, as they are and adjusted."""
     found: dict[str, float] = {}
-    for kind in kinds:
-        columns = np.array([1 + j for j, (k, _, _) in enumerate(names) if k == kind])
-        if len(columns) < FEWEST:
-            continue
-        C = np.zeros((len(judged.estimate), len(columns) - 1))
-        C[columns[1:], np.arange(len(columns) - 1)] = 1.0
-        C[columns[0]] = -1.0
-        try:
-            found[kind] = inference.wald(judged.estimate @ C, C.T @ V @ C, float(judged.df[0]))[2]
-        except DesignError:
-            continue  # too few clusters for a joint test; the check says so
-    adjusted = inference.holm(np.array(list(found.values()))) if found else np.empty(0)
+    for kind in dict.fromkeys(kind for kind, *_ in names):
+        columns = np.array([1 + j for j, (k, *_) in enumerate(names) if k == kind])
+        if len(columns) >= FEWEST:
+            found[kind] = inference.welch(judged.estimate[columns], judged.error[columns] ** 2, df[columns])[2]
+    adjusted = inference.holm(np.array(list(found.values())))
     out = {f"interaction_p_{kind}": p for kind, p in found.items()}
     return out | {f"interaction_p_adjusted_{kind}": float(p) for kind, p in zip(found, adjusted, strict=True)}

@@ -25,8 +25,8 @@ Source: Borusyak, Jaravel and Spiess (2024), Rev Econ Stud 91:3253.
 from __future__ import annotations
 
 from evalkit.estimate import Estimate
-from evalkit.estimators._did import imputed
-from evalkit.estimators._did.assemble import Words, assemble
+from evalkit.estimators._did import imputed, reach
+from evalkit.estimators._did.assemble import Parts, Words, assemble
 from evalkit.estimators._did.front import smallest_wave
 from evalkit.estimators._did.imputation import conservative
 from evalkit.panel import Panel
@@ -37,13 +37,7 @@ SMALL_WAVE = 10  # units or clusters; leaving out matters below this
 
 def fit(panel: Panel) -> Estimate:
     """Effects of joining by imputation. Raises DesignError when not identified."""
-    options = panel.study.protocol.model.imputation
-    base = imputed.prepare(panel, options.anticipation, leads=True)
-    smallest = smallest_wave(base.layout, base.observed.cells)
-    leave_out = options.errors == "leave_out" or (options.errors == "auto" and smallest < SMALL_WAVE)
-    parts = base.parts(
-        panel, options, lambda found: conservative(found, base.layout, base.touched, leave_out=leave_out)
-    )
+    base, parts, leave_out = _prepared(panel)
     errors = "leave-one-out" if leave_out else "conservative"
     words = Words(
         "imputation",
@@ -57,3 +51,21 @@ def fit(panel: Panel) -> Estimate:
         base="mean",
     )
     return assemble(panel, parts, words)
+
+
+def headline_weights(panel: Panel) -> reach.Reach:
+    """The weights of the headline. Raises DesignError as `fit`."""
+    _, parts, _ = _prepared(panel)
+    return reach.of_parts(parts)
+
+
+def _prepared(panel: Panel) -> tuple[imputed.Base, Parts, bool]:
+    """The untouched sample, what goes to `assemble`, and whether errors leave the unit itself out."""
+    options = panel.study.protocol.model.imputation
+    base = imputed.prepare(panel, options.anticipation, leads=True)
+    smallest = smallest_wave(base.layout, base.observed.cells)
+    leave_out = options.errors == "leave_out" or (options.errors == "auto" and smallest < SMALL_WAVE)
+    parts = base.parts(
+        panel, options, lambda found: conservative(found, base.layout, base.touched, leave_out=leave_out)
+    )
+    return base, parts, leave_out

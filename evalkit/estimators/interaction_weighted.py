@@ -20,9 +20,10 @@ import numpy as np
 from evalkit import periods
 from evalkit.errors import DesignError
 from evalkit.estimate import Estimate
+from evalkit.estimators._did import reach
 from evalkit.estimators._did.assemble import Words, assemble
 from evalkit.estimators._did.layout import Layout
-from evalkit.estimators._did.saturated import saturate, start
+from evalkit.estimators._did.saturated import Saturated, saturate, start
 from evalkit.panel import Panel
 
 TITLE = "Interaction-weighted event study"
@@ -31,12 +32,7 @@ TITLE = "Interaction-weighted event study"
 def fit(panel: Panel) -> Estimate:
     """Each wave's event study, averaged. Raises DesignError when not identified."""
     options = panel.study.protocol.model.interaction_weighted
-    arrays, _, _, warnings = start(panel, options.anticipation)
-    arrays, last = _without_later(panel, arrays, options.anticipation)
-    if last:
-        warnings = (*warnings, last)
-    wanted = _wanted(arrays, options.anticipation, reference_wave=bool(last))
-    found = saturate(panel, arrays, wanted, warnings)
+    found, last = _prepared(panel)
     whom = "the last wave, until it joined" if last else "units that never joined"
     words = Words(
         "interaction_weighted",
@@ -49,6 +45,23 @@ def fit(panel: Panel) -> Estimate:
         counts={"effects by wave and period": len(found.observed.cells.since)},
     )
     return assemble(panel, found.parts(panel, options), words)
+
+
+def headline_weights(panel: Panel) -> reach.Reach:
+    """The weights of the headline. Raises DesignError as `fit`."""
+    found, _ = _prepared(panel)
+    return reach.of_parts(found.parts(panel, panel.study.protocol.model.interaction_weighted))
+
+
+def _prepared(panel: Panel) -> tuple[Saturated, str]:
+    """The regression, and what is to be said where the last wave is the comparison; blank where it is not."""
+    anticipation = panel.study.protocol.model.interaction_weighted.anticipation
+    arrays, _, _, warnings = start(panel, anticipation)
+    arrays, last = _without_later(panel, arrays, anticipation)
+    if last:
+        warnings = (*warnings, last)
+    wanted = _wanted(arrays, anticipation, reference_wave=bool(last))
+    return saturate(panel, arrays, wanted, warnings), last
 
 
 def _without_later(panel: Panel, arrays: Layout, anticipation: int) -> tuple[Layout, str]:

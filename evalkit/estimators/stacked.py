@@ -28,7 +28,7 @@ from evalkit import inference, numbers, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate, framed
 from evalkit.estimators._common import exposure, identity, size
-from evalkit.estimators._did import front
+from evalkit.estimators._did import front, reach
 from evalkit.estimators._did.layout import Layout, layout
 from evalkit.estimators._did.stacks import Stacked, Stacks, build, reference, stacked
 from evalkit.panel import Panel
@@ -39,12 +39,7 @@ TITLE = "Stacked difference-in-differences"
 def fit(panel: Panel) -> Estimate:
     """Effects by periods since joining over the stacks' window. Raises DesignError when no wave can be stacked."""
     study, options = panel.study, panel.study.protocol.model.stacked
-    front.require_comparison(panel)
-    _require_plain(panel)
-    arrays = layout(panel)
-    front.require_later_waves(panel)
-    stacks = build(arrays.seen, arrays.g, options.before, options.after)
-    found = stacked(stacks, "weighted" if options.weights == "corrected" else "event")
+    arrays, stacks, found = _prepared(panel)
     beta, parts = found.estimate(arrays.Y)
     psi = np.sqrt(found.factor(arrays.cluster)) * inference.by_cluster(parts, arrays.cluster)
     _require_sides(arrays, stacks)
@@ -71,6 +66,26 @@ def fit(panel: Panel) -> Estimate:
         exposure=exposure(panel),
         warnings=(*more, *_warnings(panel, stacks)),
     )
+
+
+def headline_weights(panel: Panel) -> reach.Reach:
+    """The weights of the headline. Raises DesignError as `fit`."""
+    arrays, stacks, found = _prepared(panel)
+    _, C, _ = _averages(panel, np.asarray(found.since), stacks)
+    others, rows = np.zeros(stacks.shape), ~stacks.joined
+    np.add.at(others, (stacks.unit[rows], stacks.period[rows]), (found.scale * (found.reach @ C[:, 0]))[rows])
+    return reach.Reach(arrays, found.weights @ C[:, 0], others)
+
+
+def _prepared(panel: Panel) -> tuple[Layout, Stacks, Stacked]:
+    """The arrays, the stacks and the regression on them."""
+    options = panel.study.protocol.model.stacked
+    front.require_comparison(panel)
+    _require_plain(panel)
+    arrays = layout(panel)
+    front.require_later_waves(panel)
+    stacks = build(arrays.seen, arrays.g, options.before, options.after)
+    return arrays, stacks, stacked(stacks, "weighted" if options.weights == "corrected" else "event")
 
 
 def _require_plain(panel: Panel) -> None:

@@ -15,8 +15,8 @@ Source: Gardner (2022), Two-stage differences in differences, arXiv:2207.05943.
 from __future__ import annotations
 
 from evalkit.estimate import Estimate
-from evalkit.estimators._did import imputed
-from evalkit.estimators._did.assemble import Words, assemble
+from evalkit.estimators._did import imputed, reach
+from evalkit.estimators._did.assemble import Parts, Words, assemble
 from evalkit.estimators._did.imputation import two_stage
 from evalkit.panel import Panel
 
@@ -25,9 +25,7 @@ TITLE = "Two-stage difference-in-differences"
 
 def fit(panel: Panel) -> Estimate:
     """Effects of joining in two stages. Raises DesignError when not identified."""
-    options = panel.study.protocol.model.two_stage
-    base = imputed.prepare(panel, options.anticipation, residual_leads=True)
-    parts = base.parts(panel, options, lambda found: two_stage(found, base.layout))
+    base, parts = _prepared(panel)
     words = Words(
         "two_stage",
         TITLE,
@@ -40,3 +38,16 @@ def fit(panel: Panel) -> Estimate:
         base="mean",
     )
     return assemble(panel, parts, words)
+
+
+def headline_weights(panel: Panel) -> reach.Reach:
+    """The weights of the headline. Raises DesignError as `fit`."""
+    _, parts = _prepared(panel)
+    return reach.of_parts(parts)
+
+
+def _prepared(panel: Panel) -> tuple[imputed.Base, Parts]:
+    """The untouched sample, and what goes to `assemble`."""
+    options = panel.study.protocol.model.two_stage
+    base = imputed.prepare(panel, options.anticipation, residual_leads=True)
+    return base, base.parts(panel, options, lambda found: two_stage(found, base.layout))

@@ -25,8 +25,10 @@ import pandas as pd
 
 from evalkit.estimate import Estimate
 from evalkit.estimators._common import exposure, identity, size
+from evalkit.estimators._did import reach
 from evalkit.estimators._did.common_start import ASSUMPTION, fit_regression, reduced, require_common_start
-from evalkit.estimators._did.layout import layout
+from evalkit.estimators._did.layout import Layout, layout
+from evalkit.estimators._did.regression import Regression
 from evalkit.estimators._did.saturated import residuals
 from evalkit.estimators._did.terms import judge
 from evalkit.panel import Panel
@@ -38,10 +40,7 @@ def fit(panel: Panel) -> Estimate:
     """Average change of the joined units beyond the others'. Raises DesignError when not identified."""
     options = panel.study.protocol.model.twoway
     warnings = require_common_start(panel, "twoway", options)
-    arrays = layout(panel)
-    arrays = arrays.only(~arrays.of("transition"))
-    X = np.vstack([arrays.phases == "post", np.zeros((1, arrays.Y.shape[1]), bool)])[:, :, None].astype(float)
-    found, adjusted = fit_regression(panel, arrays, X, options)
+    arrays, found, adjusted = _regression(panel)
     name = "two-way coefficient, not an effect" if warnings else "average effect on the joined (ATT)"
     C = np.ones((1, 1))
     judged = judge(
@@ -72,3 +71,18 @@ def fit(panel: Panel) -> Estimate:
         comparison_only=bool(warnings),
         warnings=tuple(warnings),
     )
+
+
+def headline_weights(panel: Panel) -> reach.Reach:
+    """The weights of the headline. Raises DesignError as `fit`."""
+    require_common_start(panel, "twoway", panel.study.protocol.model.twoway)
+    arrays, found, _ = _regression(panel)
+    return reach.of(arrays, found.linear(arrays, np.ones((1, 1))))
+
+
+def _regression(panel: Panel) -> tuple[Layout, Regression, str]:
+    """The arrays without transition, the regression, and what it is adjusted for."""
+    arrays = layout(panel)
+    arrays = arrays.only(~arrays.of("transition"))
+    X = np.vstack([arrays.phases == "post", np.zeros((1, arrays.Y.shape[1]), bool)])[:, :, None].astype(float)
+    return arrays, *fit_regression(panel, arrays, X, panel.study.protocol.model.twoway)

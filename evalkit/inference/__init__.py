@@ -3,7 +3,7 @@
 from evalkit.inference.bias_reduced import Reduced, reduced
 from evalkit.inference.clusters import by_cluster, cluster_factor, require_clusters
 from evalkit.inference.intervals import ROUNDING, TINY, contrast, ratio, term, terms
-from evalkit.inference.joint import RANK, wald
+from evalkit.inference.joint import RANK, wald, welch
 from evalkit.inference.multiplicity import holm
 from evalkit.inference.multiplier import critical_value, own_order
 from evalkit.inference.serial import default_lags, newey_west
@@ -31,5 +31,6 @@ __all__ = [
     "term",
     "terms",
     "wald",
+    "welch",
     "wild",
 ]

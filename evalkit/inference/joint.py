@@ -46,3 +46,31 @@ def wald(estimates: np.ndarray, covariance: np.ndarray, df: float = math.inf) ->
             fix="cluster on a finer level, or test fewer periods",
         )
     return statistic, rank, float(stats.f.sf(statistic * left / (rank * df), rank, left))
+
+
+def welch(estimates: np.ndarray, variances: np.ndarray, df: np.ndarray) -> tuple[float, float, float]:
+    """Test that K group effects are equal, each with a variance and degrees of freedom of its own.
+
+        w_k = 1 / v_k,  W = sum w_k,  theta = sum w_k theta_k / W,  L = sum (1 - w_k / W)^2 / nu_k
+        F = [sum w_k (theta_k - theta)^2 / (K - 1)] / [1 + 2 (K - 2) L / (K^2 - 1)]
+
+    on K - 1 and (K^2 - 1) / (3 L) degrees of freedom; returned are F, the latter, and the p-value. Errors
+    that the groups share count as if each had its own, which makes the test conservative.
+
+    estimates, variances, df  theta_k, v_k and nu_k, shape (K,), K at least 2
+
+    Raises DesignError for fewer groups, or variances or degrees of freedom that are not positive.
+    Source: Welch (1951), Biometrika 38:330.
+    """
+    K = len(estimates)
+    if K <= 1:
+        raise DesignError("one group cannot differ from itself", fix="declare wider groups")
+    if not ((variances > 0).all() and (df > 0).all()):
+        raise DesignError("a group's own variation cannot be judged", fix="declare wider groups")
+    w = 1 / variances
+    share = w / w.sum()
+    L = float(((1 - share) ** 2 / df).sum())
+    between = float(w @ (estimates - share @ estimates) ** 2) / (K - 1)
+    statistic = between / (1 + 2 * (K - 2) * L / (K**2 - 1))
+    left = (K**2 - 1) / (3 * L)
+    return statistic, left, float(stats.f.sf(statistic, K - 1, left))

@@ -1,9 +1,14 @@
 """Figures: they draw what was computed, and compute nothing."""
 
+from evalkit.plots.balance import balance
 from evalkit.plots.bounds import pretrend_power, sensitivity_bounds
+from evalkit.plots.cells import cells
 from evalkit.plots.checks import autocorrelation, detectable, forecast_error, influence, placebo_dates, seasonality
+from evalkit.plots.comparisons import comparisons, decomposition
 from evalkit.plots.curve import specification_curve
-from evalkit.plots.estimates import counterfactual, effect_path, event_study, forest
+from evalkit.plots.estimates import counterfactual, effect_path, forest
+from evalkit.plots.events import event_study
+from evalkit.plots.groups import groups
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.randomisation import randomisation
 from evalkit.plots.sites import caterpillar
@@ -11,14 +16,19 @@ from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
 
 __all__ = [
     "autocorrelation",
+    "balance",
     "caterpillar",
+    "cells",
+    "comparisons",
     "counterfactual",
+    "decomposition",
     "detectable",
     "effect_path",
     "event_study",
     "forecast_error",
     "forest",
     "group_means",
+    "groups",
     "heat_map",
     "influence",
     "placebo_dates",

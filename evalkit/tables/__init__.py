@@ -1,15 +1,19 @@
 """Tables: what was declared, what was found, what was asked; formatted, never computed."""
 
+from evalkit.tables.comparisons import balance, engines, family
 from evalkit.tables.general import checks, data_warnings, diagnostics, estimates, files, outcomes, protocol, waves
 from evalkit.tables.series import declared
 from evalkit.tables.synthetic import weights
 
 __all__ = [
+    "balance",
     "checks",
     "data_warnings",
     "declared",
     "diagnostics",
+    "engines",
     "estimates",
+    "family",
     "files",
     "outcomes",
     "protocol",

@@ -11,6 +11,7 @@ from evalkit.errors import DesignError
 from evalkit.estimators._did.layout import Layout, Types
 from evalkit.panel import Panel
 
+Name = tuple[str, str, int, int]  # grouping, group, its units and its clusters
 THIRDS = ("lowest third", "middle third", "highest third")
 
 
@@ -71,24 +72,26 @@ def _thirds(panel: Panel, joined: np.ndarray) -> np.ndarray:
 
 def columns(
     arrays: Layout, types: Types, post: np.ndarray, grouped: list[Grouping], fewest: int
-) -> tuple[list[np.ndarray], list[tuple[str, str, int]], list[str]]:
+) -> tuple[list[np.ndarray], list[Name], list[str]]:
     """Weights of unit-periods, per unit of a type: of all, then of each group; what each is; what was left out.
 
     post    analysed unit-periods after joining of each type, booleans, shape (U, T)
     fewest  clusters that a group needs
     """
     everything = np.where(post, types.weight, 0.0)
-    out, names, warnings = [_normed(everything, types)], [], []
+    names: list[Name] = []
+    out, warnings = [_normed(everything, types)], []
     for grouping in grouped:
         code = grouping.code[types.first]
         for g, label in enumerate(grouping.labels):
             inside = np.where((code == g)[:, None], everything, 0.0)
             members = np.flatnonzero((inside.sum(axis=1) > 0)[types.of])
-            if len(np.unique(arrays.cluster[members])) < fewest:
+            clusters = len(np.unique(arrays.cluster[members]))
+            if clusters < fewest:
                 warnings.append(f"The {grouping.kind} {label} has too few units to be judged and is left out.")
                 continue
             out.append(_normed(inside, types))
-            names.append((grouping.kind, label, len(members)))
+            names.append((grouping.kind, label, len(members), clusters))
     if not names:
         raise DesignError("no group has two units or clusters", fix="declare wider groups")
     return out, names, warnings

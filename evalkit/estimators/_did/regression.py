@@ -102,9 +102,14 @@ def regress(
     periods = period_effects(sample)
     right, gram = _products(types, sample, X)
     cross = periods.inverse @ right
+    behind = np.zeros(X.shape[:2])
+    np.add.at(behind, types.group, types.count[:, None] * types.weight)
+    raw = np.einsum("ht,htp->p", behind, X**2)
     size = np.diag(gram)
-    scale = np.sqrt(np.where(size > 0, size, 1.0))
-    inverse = _inverse((gram - right.T @ cross) / np.outer(scale, scale)) / np.outer(scale, scale)
+    gone = size <= RANK * raw  # what is left of a column that unit effects take up is rounding
+    scale = np.sqrt(np.where(gone, 1.0, size))
+    left = np.where(gone[:, None] | gone[None, :], 0.0, gram - right.T @ cross)
+    inverse = _inverse(left / np.outer(scale, scale)) / np.outer(scale, scale)
     return Regression(types, periods, X, cross, inverse, int(layout.seen.sum()), levels)
 
 

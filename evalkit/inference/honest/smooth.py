@@ -12,10 +12,10 @@ import numpy as np
 from scipy import special, stats
 
 from evalkit.errors import DesignError
-from evalkit.inference.honest._pieces import curvature_after, curvature_before, pieces
-from evalkit.inference.honest._search import HALVINGS, interval
+from evalkit.inference.honest._pieces import curvature_after, curvature_before
+from evalkit.inference.honest._search import HALVINGS
+from evalkit.inference.honest._sided import Method, Sign, Test, ends, facing
 from evalkit.inference.honest.coefficients import Coefficients
-from evalkit.inference.honest.relative import Method
 
 GRID = 513
 
@@ -27,20 +27,41 @@ def smoothness(
     *,
     level: float = 0.95,
     method: Method = "C-LF",
+    sign: Sign = "any",
 ) -> np.ndarray:
     """Robust confidence set for l'tau by moments after joining; shape (len(m), 2), low and high.
 
     It rests on the line through the base period and the one before it. `fixed_length` uses all periods before
-    joining and is usually shorter. M is in the outcome's unit per period squared. Raises DesignError when
-    there is a gap from the period before the base on.
+    joining and is usually shorter. M is in the outcome's unit per period squared.
+
+    sign  of the departures after joining, as for `relative_magnitudes` (Delta^SDPB and Delta^SDNB); the
+          fixed-length interval has no such version, because its length cannot answer to where the path is
+
+    Raises DesignError when there is a gap from the period before the base on; where the sign is known, for a
+    weight below zero, and when the line before joining contradicts the sign, so that nothing is left.
     """
     m = np.atleast_1d(np.asarray(m, float))
     if not (np.isfinite(m).all() and (m >= 0).all()):
         raise DesignError("M must be a number of at least 0")
     bounds = np.zeros((len(m), len(coefficients.beta) + 1))
     bounds[:, -1] = m
-    found = pieces(coefficients, weights, curvature_after(coefficients), bounds)
-    return np.stack(interval(found, 1 - level, hybrid=method == "C-LF"), axis=1)
+    turned, flip = facing(coefficients, sign)
+    found = ends(turned, weights, curvature_after(coefficients), bounds, Test(level, method, sign))
+    sets = np.stack(found, axis=1)
+    if not np.isfinite(sets).all():
+        raise DesignError(
+            f"every effect is rejected: the course before joining leads away from the sign `{sign}`",
+            fix="leave `sign` at any, or allow a larger M",
+        )
+    return flip(sets)
+
+
+def largest_bend(coefficients: Coefficients) -> float:
+    """The largest second difference up to the base period in absolute value, as estimated.
+
+    Bends across a gap are left out. Raises DesignError when there is none.
+    """
+    return float(np.abs(_bends(coefficients) @ coefficients.beta).max())
 
 
 def curvature_bounds(coefficients: Coefficients, level: float = 0.95) -> tuple[float, float]:
@@ -50,9 +71,7 @@ def curvature_bounds(coefficients: Coefficients, level: float = 0.95) -> tuple[f
     conditional test of |E b_s| <= M for all s does not reject; 0 when M = 0 itself is not rejected.
     Raises DesignError when there is no second difference before joining.
     """
-    rows = curvature_before(coefficients)
-    if not len(rows):
-        raise DesignError("no bend before joining is seen", fix="widen the window before joining")
+    rows = _bends(coefficients)
     both = np.vstack([rows, -rows])
     bend, covariance = both @ coefficients.beta, both @ coefficients.sigma @ both.T
     sd = np.sqrt(np.diag(covariance))
@@ -71,6 +90,13 @@ def curvature_bounds(coefficients: Coefficients, level: float = 0.95) -> tuple[f
         else:
             outside = middle
     return float(inside), high
+
+
+def _bends(coefficients: Coefficients) -> np.ndarray:
+    rows = curvature_before(coefficients)
+    if not len(rows):
+        raise DesignError("no bend before joining is seen", fix="widen the window before joining")
+    return rows
 
 
 def _not_rejected(M: float, bend: np.ndarray, sd: np.ndarray, correlation: np.ndarray, alpha: float) -> bool:
