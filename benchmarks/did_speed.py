@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from unittest import mock
 
 import did_panels as simulation
@@ -190,12 +191,21 @@ def memory(n: int, T: int, count: int) -> None:
     """Print the highest memory of each design in a process of its own, made and unmade data apart."""
     staggered, common, _ = simulated(n, T, count)
     panel, once = simulation.panel(staggered), simulation.panel(common)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = highest()
     for design in ("group_time", "imputation", "extended_twoway"):
         estimators.fit(design, panel)
     wild(once)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{n:,} x {T}: {after / 1024:.0f} MB, of which the panel and Python {before / 1024:.0f} MB")
+    after = highest()
+    print(f"{n:,} x {T}: {after:.0f} MB, of which the panel and Python {before:.0f} MB", flush=True)
+
+
+def highest() -> float:
+    """The most memory that this process has held, MB; what its parent held before it began is not counted."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    line = next(one for one in status.read_text(encoding="utf-8").splitlines() if one.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def import_seconds(rounds: int) -> float:

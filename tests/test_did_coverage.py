@@ -48,7 +48,7 @@ def test_a_small_simulation_keeps_the_bar(cell, name):
 
 
 def test_the_bar_fails_conservative_errors_of_small_waves():
-    found = simulation.analytic("imputation, conservative", simulation.SMALL, FEW)
+    found = simulation.analytic("imputation, conservative", simulation.sized(2), FEW)
     assert not holds(found.covered, FEW)
     assert (found.ratio < 0.95).all()
 

@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evalkit import checks, estimators, plots
+from evalkit import checks, estimators, inference, plots
 from evalkit.errors import DesignError
-from evalkit.estimators._did import rollouts
+from evalkit.estimators._did import bootstrap, rollouts
+from evalkit.estimators._did.averages import averages
+from evalkit.estimators._did.group_time import Design, effects_by_cell
 from evalkit.estimators._did.headline import DESIGNS, Rule, headline, ruled, studentised
 from evalkit.estimators._did.layout import layout
+from evalkit.estimators._did.linear import Linear
+from evalkit.estimators._did.unformed import Unformed
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import did_panels as simulation
@@ -235,3 +239,44 @@ def test_the_check_names_why_it_does_not_apply():
     assert check.verdict == "not applicable"
     assert "only 10 rollouts" in check.reading
     assert plots.randomisation(check)
+
+
+def test_weights_that_are_not_formed_give_what_formed_ones_do():
+    arrays = layout(panel_of("group_time", n=60, T=24, missing=0.1))
+    found = effects_by_cell(arrays, Design())
+    chosen = averages(found.cells, len(arrays.cohorts), (3,))
+    unformed = found.linear(arrays, chosen)
+    assert isinstance(unformed, Unformed)
+    formed = Linear(found.types, found.weights(chosen.A), found.centre(arrays, chosen), arrays.cluster)
+    some = [0, 3, 5]
+    np.testing.assert_allclose(unformed.estimate(arrays.Y), formed.estimate(arrays.Y), rtol=EXACT)
+    np.testing.assert_allclose(unformed.by_cluster(arrays.Y), formed.by_cluster(arrays.Y), atol=1e-12)
+    np.testing.assert_allclose(unformed.weights, formed.weights, atol=1e-15)
+    np.testing.assert_allclose(
+        unformed.pick(some).by_cluster(arrays.Y), formed.pick(some).by_cluster(arrays.Y), atol=1e-12
+    )
+    both = unformed.beside(formed)
+    assert both.K == unformed.K + formed.K
+    np.testing.assert_allclose(both.estimate(arrays.Y)[: formed.K], formed.estimate(arrays.Y), rtol=EXACT)
+
+
+def test_bands_by_signs_and_by_correlations_agree_with_many_clusters():
+    psi = np.random.default_rng(2).normal(size=(1_000, 6)) @ np.random.default_rng(3).normal(size=(6, 6))
+    by_signs = inference.critical_value(psi, 0.95, 999, draws=20_000)
+    twice = np.vstack([psi, psi])  # the same correlations from more clusters than signs are drawn for
+    assert inference.critical_value(twice, 0.95, 999, draws=20_000) == pytest.approx(by_signs, rel=0.02)  # simulation
+
+
+@pytest.mark.parametrize("pairs", [1, 2])
+def test_a_bootstrap_by_sums_over_types_is_that_by_clusters(pairs, monkeypatch):
+    panel = panel_of("group_time", n=36)
+    cluster = np.array([f"c{i // pairs:02d}" for i in np.random.default_rng(1).permutation(36)])
+    arrays = layout(with_units(panel, cluster=cluster))
+    for design in ("group_time", "imputation", "two_stage", "extended_twoway"):
+        linear, E = headline(design, arrays), bootstrap.residuals(arrays)
+        by_clusters = bootstrap.wild(arrays, linear, 0, E)
+        with monkeypatch.context() as patched:
+            patched.setattr(bootstrap, "FEW", 0)
+            by_sums = bootstrap.wild(arrays, linear, 0, E)
+        np.testing.assert_allclose(by_sums.top, by_clusters.top, atol=1e-10)
+        np.testing.assert_allclose(by_sums.below, by_clusters.below, atol=1e-10)

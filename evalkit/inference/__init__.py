@@ -7,12 +7,13 @@ from evalkit.inference.joint import RANK, wald, welch
 from evalkit.inference.multiplicity import holm
 from evalkit.inference.multiplier import critical_value, own_order
 from evalkit.inference.serial import default_lags, newey_west
-from evalkit.inference.wild_cluster import Respond, Wild, wild
+from evalkit.inference.wild_cluster import Figures, Respond, Wild, wild
 
 __all__ = [
     "RANK",
     "ROUNDING",
     "TINY",
+    "Figures",
     "Reduced",
     "Respond",
     "Wild",

@@ -32,6 +32,7 @@ TIE = 1e-9  # |t*| this close to |t| is a tie: the draw that repeats the data
 FARTHEST = 1e4  # standard errors within which an end of an interval is looked for
 
 Respond = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Figures = Callable[[np.ndarray], np.ndarray]  # factors, shape (b, G), to `top` and `below` of `Wild`, shape (b, 5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,7 @@ def wild(
     theta: float,
     std_error: float,
     clusters: int,
-    respond: tuple[Respond, Respond],
+    respond: tuple[Respond, Respond] | Figures,
     *,
     fewest_signs: int = FEWEST_SIGNS,
     seed: int = 0,
@@ -97,18 +98,24 @@ def wild(
     """Draws the bootstrap.
 
     clusters      G
-    respond       for the residuals e and for d: factors, shape (b, G), to theta, (b,), and psi, (b, G)
+    respond       for the residuals e and for d: factors, shape (b, G), to theta, (b,), and psi, (b, G); or
+                  straight to the figures that are kept of both
     fewest_signs  with fewer clusters Webb's points are drawn
     """
-    pieces = []
     drawn, factors = _factors(clusters, fewest_signs, seed)
-    for v in drawn:
-        (top0, psi0), (top1, psi1) = (r(v) for r in respond)
-        below = [(psi0 * psi0).sum(1), (psi0 * psi1).sum(1), (psi1 * psi1).sum(1)]
-        pieces.append(np.column_stack([top0, top1, *below]))
-    found = np.concatenate(pieces)
+    figures = _both(respond) if isinstance(respond, tuple) else respond
+    found = np.concatenate([figures(v) for v in drawn])
     enumerated = fewest_signs <= clusters <= MOST_ENUMERATED
     return Wild(theta, std_error, found[:, :2], found[:, 2:], factors, enumerated)
+
+
+def _both(respond: tuple[Respond, Respond]) -> Figures:
+    def figures(factors: np.ndarray) -> np.ndarray:
+        (top0, psi0), (top1, psi1) = (r(factors) for r in respond)
+        below = [(psi0 * psi0).sum(1), (psi0 * psi1).sum(1), (psi1 * psi1).sum(1)]
+        return np.column_stack([top0, top1, *below])
+
+    return figures
 
 
 def _factors(clusters: int, fewest_signs: int, seed: int) -> tuple[Iterator[np.ndarray], str]:

@@ -9,6 +9,7 @@ from evalkit.estimators._did.layout import Layout
 from evalkit.estimators._did.linear import Linear, add_up
 
 TURNS = 10_000  # of sweeping unit and cell means in turn
+TYPES = 32  # types up to which sums over them are all that a draw needs
 FEW = 400  # clusters up to which the response is a matrix
 STILL = 1e-12  # a sweep that moves nothing by more than this share is the last
 
@@ -57,6 +58,8 @@ def wild(layout: Layout, linear: Linear, column: int, E: np.ndarray, **chosen: i
     place[order] = np.arange(len(order))
     of = place[codes]
     theta, error = float(one.estimate(layout.Y)[0]), float(np.sqrt(psi @ psi))
+    if len(one.types.count) <= TYPES and len(psi) > FEW:
+        return inference.wild(theta, error, len(psi), _figures(one, W, of, (E, d)), **chosen)
     respond = (_response(one, W, of, E), _response(one, W, of, d))
     return inference.wild(theta, error, len(psi), respond, **chosen)
 
@@ -69,6 +72,48 @@ def _levels(layout: Layout) -> np.ndarray:
     )
     found: np.ndarray = total - total.mean()
     return found
+
+
+def _figures(
+    one: Linear, W: np.ndarray, of: np.ndarray, outcomes: tuple[np.ndarray, np.ndarray]
+) -> inference.Figures:
+    """What `inference.Wild` keeps of a draw, without psi of every cluster.
+
+    psi_c = f_c a_c - sum_u n_cu m_u(f), with f_c the factors, a_c what cluster c's own outcomes add, n_cu its units
+    of type u and m_u, the centre of that type, linear in f. So the sum over clusters of psi psi' is
+
+        sum_c f_c^2 a_c a'_c - m'.(sum_c f_c n_c a_c) - m.(sum_c f_c n_c a'_c) + m'(sum_c n_c n_c') m'
+
+    in which all but the first are products of the factors with as many columns as there are types.
+    """
+    types, T, G = one.types, W.shape[1], int(of.max()) + 1
+    U = len(types.count)
+    v = (one.weights if one.own is None else one.own)[:, :, 0]
+    centre = one.centre(np.eye(U * T).reshape(-1, U, T))[..., 0].reshape(U, T, U)
+    units = np.zeros((G, U))
+    np.add.at(units, (of, types.of), 1.0)
+    tops = [add_up((W * x).sum(axis=1), of) for x in outcomes]
+    owns = [add_up((v[types.of] * x).sum(axis=1), of) for x in outcomes]
+    centres = []
+    for x in outcomes:
+        each = np.empty((len(of), U))
+        for u, members in enumerate(types.members):
+            each[members] = x[members] @ centre[u] / len(members)
+        centres.append(add_up(each, of))
+    columns = np.column_stack([*tops, *centres, *(units * own[:, None] for own in owns)])
+    products = np.column_stack([owns[0] ** 2, owns[0] * owns[1], owns[1] ** 2])
+    shared = units.T @ units
+
+    def figures(factors: np.ndarray) -> np.ndarray:
+        found = factors @ columns
+        m0, m1, s0, s1 = np.split(found[:, 2:], 4, axis=1)
+        below = (factors * factors) @ products
+        below[:, 0] += (((m0 @ shared) - 2 * s0) * m0).sum(axis=1)
+        below[:, 1] += ((m0 @ shared) * m1 - m1 * s0 - m0 * s1).sum(axis=1)
+        below[:, 2] += (((m1 @ shared) - 2 * s1) * m1).sum(axis=1)
+        return np.column_stack([found[:, :2], one.factor * below])
+
+    return figures
 
 
 def _response(one: Linear, W: np.ndarray, of: np.ndarray, E: np.ndarray) -> inference.Respond:

@@ -20,8 +20,9 @@ import numpy as np
 from scipy import sparse
 
 from evalkit.estimators._did.averages import Averages, Cells
-from evalkit.estimators._did.layout import Layout, Types
-from evalkit.estimators._did.linear import Linear
+from evalkit.estimators._did.layout import FEW, Layout, Types
+from evalkit.estimators._did.linear import Centre, Linear
+from evalkit.estimators._did.unformed import Unformed, Ways
 
 DENSE = 2_000_000  # multiplications up to which a design's weights are one product
 
@@ -105,9 +106,9 @@ class GroupTime:
             clusters=self.clusters[keep],
         )
 
-    def _scaled(self, each: np.ndarray) -> list[tuple[np.ndarray, tuple[int, ...]]]:
+    def _scaled(self) -> list[tuple[np.ndarray, tuple[int, ...]]]:
         """Shares per unit, shape (U, m), with the means that they are shares of: pairs have them in common."""
-        r = self.roles
+        r, each = self.roles, 1.0 / self.types.count
         pairs = np.array_equal(r.joined_now, r.joined_base) and np.array_equal(r.other_now, r.other_base)
         groups = ((0, 1), (2, 3)) if pairs else ((0,), (1,), (2,), (3,))
         return [(each[:, None] * r[same[0]].T, same) for same in groups]
@@ -118,28 +119,64 @@ class GroupTime:
         if not used.all():
             some = Averages(averages.names, averages.A[used], averages.slope[:, used])
             return self.where(used).linear(layout, some)
-        types, r, A = self.types, self.roles, averages.A
+        centre, A = self.centre(layout, averages), averages.A
+        if len(self.types.count) <= FEW or A.shape[1] <= FEW:
+            return Linear(self.types, self.weights(A), centre, layout.cluster)
+        ways = Ways(
+            A.shape[1],
+            lambda: self.weights(A),
+            lambda means: self.effects(means) @ A,
+            lambda Y: self.contributions(Y, layout, averages),
+            lambda columns: self.linear(layout, Averages([], A[:, columns], averages.slope[:, :, columns])),
+        )
+        return Unformed(self.types, centre, layout.cluster, ways)
+
+    def weights(self, A: np.ndarray) -> np.ndarray:
+        """Weights of outcomes in averages of the cells, per unit of a type; shapes (m, K) -> (U, T, K)."""
+        types, r = self.types, self.roles
         each = 1.0 / types.count  # a type's share of a mean is shared among its units
-        T = layout.Y.shape[1]
-        W = np.zeros((len(types.count), T, A.shape[1]))
+        W = np.zeros((*types.weight.shape, A.shape[1]))
         _place(W, (r.joined_now - r.other_now) * each, self.cells.period, A)
         _place(W, (r.other_base - r.joined_base) * each, self.base, A)
-        scaled = self._scaled(each)
-        size = layout.size[types.first]
-        slope = np.concatenate([averages.slope, np.zeros((1, *averages.slope.shape[1:]))])
-        H = len(slope)
-        by_cell = np.moveaxis(slope, 0, 1).reshape(A.shape[0], -1)
+        return W
+
+    def centre(self, layout: Layout, averages: Averages) -> Centre:
+        """c of `Linear`: the means that units are measured from, and what estimating the sizes adds."""
+        A, scaled, of_sizes = averages.A, self._scaled(), self._of_sizes(layout, averages)
 
         def centre(means: np.ndarray) -> np.ndarray:
             sides = self._sides(means)
             signed = [sign * side for sign, side in zip(SIGNS, sides, strict=True)]
             parts = [role @ (np.sum([signed[k] for k in same], axis=0)[..., None] * A) for role, same in scaled]
-            effect = sides[0] - sides[1] - sides[2] + sides[3]
-            of_sizes = (effect @ by_cell).reshape(*effect.shape[:-1], H, -1)
-            out: np.ndarray = np.sum(parts, axis=0) - size[:, None] * of_sizes[..., types.group, :]
-            return out
+            return np.sum([*parts, of_sizes(np.sum(signed, axis=0))], axis=0)
 
-        return Linear(types, W, centre, layout.cluster)
+        return centre
+
+    def _of_sizes(self, layout: Layout, averages: Averages) -> Centre:
+        """What estimating the cohorts' sizes takes off; shapes (..., m) -> (..., U, K)."""
+        size = layout.size[self.types.first]
+        slope = np.concatenate([averages.slope, np.zeros((1, *averages.slope.shape[1:]))])
+        by_cell = np.moveaxis(slope, 0, 1).reshape(slope.shape[1], -1)
+
+        def of_sizes(effect: np.ndarray) -> np.ndarray:
+            by_cohort = (effect @ by_cell).reshape(*effect.shape[:-1], len(slope), -1)
+            return -size[:, None] * by_cohort[..., self.types.group, :]
+
+        return of_sizes
+
+    def contributions(self, Y: np.ndarray, layout: Layout, averages: Averages) -> np.ndarray:
+        """psi of `Linear` without weights on outcomes: what a unit adds to each cell, averaged; (..., n, K)."""
+        types = self.types
+        sides = self._sides(types.means(Y))
+        at = (self.cells.period, self.base, self.cells.period, self.base)
+        own = np.zeros((*Y.shape[:-1], len(self.base)))
+        for role, same in self._scaled():
+            left = np.sum([SIGNS[k] * (Y[..., at[k]] - sides[k][..., None, :]) for k in same], axis=0)
+            own += role[types.of] * left
+        effect = sides[0] - sides[1] - sides[2] + sides[3]
+        psi: np.ndarray = own @ averages.A
+        psi -= self._of_sizes(layout, averages)(effect)[..., types.of, :]
+        return psi
 
 
 def _place(W: np.ndarray, share: np.ndarray, column: np.ndarray, A: np.ndarray) -> None:
