@@ -100,7 +100,7 @@ def test_estimate_as_a_table_names_method_and_interval_level(capsys):
     [
         (["--design", "group_tme"], "did you mean group_time?"),
         (["--design", "its", "--outcome", "within4h"], "use one of: within_4h, admissions"),
-        (["--design", "twoway"], "allow_staggered"),
+        (["--design", "stacked", "--outcome", "nothing"], "use one of: within_4h, admissions"),
         (["--design", "event_study"], "3 waves"),
     ],
 )
@@ -108,6 +108,12 @@ def test_estimate_refuses_with_the_reason(capsys, arguments, said):
     code, out, err = run(capsys, "estimate", "uec", *arguments)
     assert (code, out) == (1, "")
     assert said in err
+
+
+def test_two_way_effects_under_waves_are_refused_with_the_option_that_shows_them(capsys):
+    code, out, err = run(capsys, "estimate", "outpatients", "--design", "twoway")
+    assert (code, out) == (1, "")
+    assert "model.twoway.allow_staggered" in err
 
 
 @pytest.mark.parametrize("arguments", [[], ["estimate", "uec"], ["fly"], ["run", "--jobs", "0"], ["check"]])
