@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from evalkit import periods
 from evalkit.panel import Panel
+from evalkit.study import Study
 
 
 def exposure(panel: Panel, t: np.ndarray | None = None) -> float | None:
@@ -37,3 +39,8 @@ def identity(panel: Panel, design: str, title: str) -> dict[str, str | float]:
         "unit": panel.outcome.unit,
         "level": panel.study.protocol.level,
     }
+
+
+def horizon_name(study: Study, horizon: int) -> str:
+    """What the effect at a distance from joining is called."""
+    return f"effect {horizon} {periods.noun(study.frequency, horizon)} after joining"

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit import inference, periods
+from evalkit import inference
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate, framed
-from evalkit.estimators._common import exposure, identity, size
+from evalkit.estimators._common import exposure, horizon_name, identity, size
 from evalkit.estimators._did import reach
 from evalkit.estimators._did.common_start import ASSUMPTION, fit_regression, reduced, require_common_start
 from evalkit.estimators._did.layout import Layout, layout
@@ -141,7 +141,7 @@ def _averages(
         raise DesignError("no analysed period after joining", study.slug, "shorten `transition` or widen `window`")
     names, columns, warnings = [name], [after / after.sum()], []
     for horizon in dict.fromkeys(study.protocol.horizons):
-        said = f"effect {horizon} {periods.noun(study.frequency, horizon)} after joining"
+        said = horizon_name(study, horizon)
         here = after & (times == horizon)
         if here.any():
             names.append(said)

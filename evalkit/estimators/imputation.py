@@ -27,12 +27,11 @@ from __future__ import annotations
 from evalkit.estimate import Estimate
 from evalkit.estimators._did import imputed, reach
 from evalkit.estimators._did.assemble import Parts, Words, assemble
-from evalkit.estimators._did.front import smallest_wave
+from evalkit.estimators._did.front import SMALL_WAVE, smallest_wave
 from evalkit.estimators._did.imputation import conservative
 from evalkit.panel import Panel
 
 TITLE = "Imputation difference-in-differences"
-SMALL_WAVE = 10  # units or clusters; leaving out matters below this
 
 
 def fit(panel: Panel) -> Estimate:

@@ -38,11 +38,11 @@ import pandas as pd
 
 from evalkit import inference, numbers, periods
 from evalkit.estimate import EVENTS, Estimate, framed
-from evalkit.estimators._common import exposure, identity, size
+from evalkit.estimators._common import exposure, horizon_name, identity, size
 from evalkit.estimators._its import engines
 from evalkit.estimators._its.aligned import Aligned, align
 from evalkit.estimators._its.course import Course, of_regression
-from evalkit.estimators._its.units import horizon_name, left_out, quantities
+from evalkit.estimators._its.units import left_out, quantities
 from evalkit.panel import Panel
 
 TITLE = "Interrupted time series from each unit's own start"

@@ -38,13 +38,13 @@ import pandas as pd
 from evalkit import inference, numbers, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import PATH, SITES, Estimate
-from evalkit.estimators._common import exposure, identity, size
+from evalkit.estimators._common import exposure, horizon_name, identity, size
 from evalkit.estimators._its import ar1, meta, pooling
 from evalkit.estimators._its.course import Course, Quantity, of_regression
 from evalkit.estimators._its.design import Design, build
 from evalkit.estimators._its.pooling import Effect, Pooled, Shared
 from evalkit.estimators._its.terms import path
-from evalkit.estimators._its.units import AVERAGE, Unit, groups, horizon_name, left_out, quantities, units
+from evalkit.estimators._its.units import AVERAGE, Unit, groups, left_out, quantities, units
 from evalkit.panel import Panel
 
 TITLE = "Interrupted time series of every unit, pooled"

@@ -27,7 +27,7 @@ import pandas as pd
 from evalkit import inference, numbers, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate, framed
-from evalkit.estimators._common import exposure, identity, size
+from evalkit.estimators._common import exposure, horizon_name, identity, size
 from evalkit.estimators._did import front, reach
 from evalkit.estimators._did.layout import Layout, layout
 from evalkit.estimators._did.stacks import Stacked, Stacks, build, reference, stacked
@@ -134,7 +134,7 @@ def _averages(panel: Panel, times: np.ndarray, stacks: Stacks) -> tuple[list[str
     names.append("mean over periods since joining")
     columns.append(after / after.sum())
     for horizon in dict.fromkeys(panel.study.protocol.horizons):
-        name = f"effect {horizon} {_noun(panel, horizon)} after joining"
+        name = horizon_name(panel.study, horizon)
         here = after & (times == horizon)
         if here.any():
             names.append(name)

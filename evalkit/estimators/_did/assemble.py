@@ -12,7 +12,7 @@ import pandas as pd
 from evalkit import inference, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import CELLS, EVENTS, GROUPS, Estimate, framed
-from evalkit.estimators._common import exposure, identity, size
+from evalkit.estimators._common import exposure, horizon_name, identity, size
 from evalkit.estimators._did import bootstrap, front
 from evalkit.estimators._did.averages import Averages, Cells
 from evalkit.estimators._did.borrow import borrowed
@@ -173,14 +173,13 @@ def _terms(
     panel: Panel, parts: Parts, rows: _Rows, names: Names
 ) -> tuple[list[tuple[dict[str, Any], int]], list[str]]:
     """Rows with their columns: the headline, the other averages, the declared horizons."""
-    frequency = panel.study.frequency
     staggered = len(np.unique(parts.cells.cohort[parts.cells.post])) > 1
     out, warnings = [], []
     for column, (kind, label) in enumerate(names):
         if kind == "term" and (staggered or label != "mean over calendar periods"):
             out.append((rows.row(str(label), column), column))
     for horizon in dict.fromkeys(panel.study.protocol.horizons):
-        name = f"effect {horizon} {periods.noun(frequency, horizon)} after joining"
+        name = horizon_name(panel.study, horizon)
         if ("horizon", horizon) in names:
             column = names.index(("horizon", horizon))
             out.append((rows.row(name, column), column))

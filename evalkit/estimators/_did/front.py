@@ -11,6 +11,7 @@ from evalkit.estimators._did.layout import Layout
 from evalkit.panel import Panel
 
 SMALL = 5  # units; a smaller wave is named
+SMALL_WAVE = 10  # units or clusters; below this each is left out of the mean that it is judged by
 FEW_CLUSTERS = 30  # below this, clustered intervals are known to be too narrow
 
 

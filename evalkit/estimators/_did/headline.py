@@ -24,8 +24,6 @@ from evalkit.estimators._did.linear import Linear
 from evalkit.estimators._did.regression import regress
 from evalkit.panel import Panel
 
-SMALL_WAVE = 10  # units or clusters; as in `estimators.imputation`
-
 
 @dataclass(frozen=True, eq=False)
 class Rule:
@@ -97,7 +95,7 @@ def _imputation(layout: Layout, rule: Rule) -> Linear:
     arrays, found, late, waves = _imputed(layout, rule)
     seen = arrays.seen.any(axis=1)
     smallest = min(len(np.unique(arrays.cluster[(arrays.group == h) & seen])) for h in waves)
-    leave_out = rule.errors == "leave_out" or (rule.errors == "auto" and smallest < SMALL_WAVE)
+    leave_out = rule.errors == "leave_out" or (rule.errors == "auto" and smallest < front.SMALL_WAVE)
     return conservative(found, arrays, late, leave_out=leave_out)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit import inference, periods
+from evalkit import inference
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate, framed
-from evalkit.estimators._common import exposure, identity
+from evalkit.estimators._common import exposure, horizon_name, identity
 from evalkit.estimators._did import front
 from evalkit.estimators._did.averages import ALL, Averages, Choice, averages
 from evalkit.estimators._did.effects import Observed, observed
@@ -120,11 +120,10 @@ def _estimate(panel: Panel, options: ExtendedTwowayOptions, title: str, all_foun
 
 
 def _terms(panel: Panel, rows: list[dict[str, Any]], chosen: Averages) -> tuple[list[dict[str, Any]], list[str]]:
-    frequency = panel.study.frequency
     out = [rows[k] for k in chosen.kind("term") if k == 0 or panel.staggered or "calendar" not in rows[k]["term"]]
     warnings = []
     for horizon in dict.fromkeys(panel.study.protocol.horizons):
-        name = f"effect {horizon} {periods.noun(frequency, horizon)} after joining"
+        name = horizon_name(panel.study, horizon)
         if ("horizon", horizon) in chosen.names:
             out.append({**rows[chosen.column("horizon", horizon)], "term": name})
         else:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from evalkit import periods
 from evalkit.errors import DesignError
+from evalkit.estimators._common import horizon_name
 from evalkit.estimators._its import engines
 from evalkit.estimators._its.course import Course, Quantity, of_regression
 from evalkit.estimators._its.days import exposure_days
@@ -162,11 +163,6 @@ def quantities(study: Study, design: Design, course: Course) -> dict[str, Quanti
         if here.any():
             out[horizon_name(study, horizon)] = course.effect(here.astype(float))
     return out
-
-
-def horizon_name(study: Study, horizon: int) -> str:
-    """What the effect at a distance from joining is called."""
-    return f"effect {horizon} {periods.noun(study.frequency, horizon)} after joining"
 
 
 def left_out(left: dict[str, str]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit import periods
+from evalkit.estimators._common import horizon_name
 from evalkit.estimators._synthetic.blocks import Block
 from evalkit.estimators._synthetic.runs import Quantities, after, cells
 from evalkit.study import Study
@@ -58,7 +58,7 @@ def asked(study: Study, blocks: Sequence[Block]) -> Asked:
     later = after(blocks, length)
     rows, terms, missing = [share * later], [HEADLINE], []
     for horizon in study.protocol.horizons:
-        name = f"effect {horizon} {periods.noun(study.frequency, horizon)} after joining"
+        name = horizon_name(study, horizon)
         here = later & (time == horizon)
         if here.any():
             rows.append(share * here)
