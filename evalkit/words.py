@@ -27,7 +27,7 @@ SYNTHETIC = ("synthetic_did", "synthetic_control", "augmented_synthetic_control"
 COURSE = dict.fromkeys(SYNTHETIC, "synthetic_fit")  # the check of the course before joining, by design
 MEANING = {
     "none": "The data do not allow a strong conclusion.",
-    "weak": "Confidence is low: another explanation stands, or could not be looked at.",
+    "weak": "Confidence is weak: another explanation stands, or could not be looked at.",
     "moderate": "Confidence is moderate: the checks made so far found no other explanation.",
 }
 

@@ -230,7 +230,6 @@ def test_a_constant_covariate_of_the_source_describes_its_units(make):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda t: t.assign(x=["", *t["x"].astype(str)[1:]]), "missing for 1 units"),
         (lambda t: t.assign(x=1.0), "does not vary"),
         (lambda t: t.assign(twice=2 * t["x"] + 1), "`twice` does not vary, or follows"),
         (lambda t: t.assign(x=[f"v{i}" for i in range(len(t))]), "22 different values, some not numbers"),
@@ -394,13 +393,10 @@ def test_the_effect_of_a_dose_is_recovered(built):
     assert any("association" in w for w in found.warnings)
 
 
-def test_doses_that_do_not_vary_or_are_missing_are_refused(built):
-    for table, said in (
-        (units().assign(dose=lambda t: np.where(t["joined"].ne(""), "2", "")), "same in all joined units"),
-        (units().assign(dose=lambda t: np.where(t["unit"].eq("A0"), "", "2")), "not a number in 1 joined units"),
-    ):
-        with pytest.raises(DesignError, match=said):
-            estimators.fit("dose", built(table, data=outcomes(units()), model={"dose": {"column": "dose"}}))
+def test_doses_that_do_not_vary_are_refused(built):
+    table = units().assign(dose=lambda t: np.where(t["joined"].ne(""), "2", ""))
+    with pytest.raises(DesignError, match="same in all joined units"):
+        estimators.fit("dose", built(table, data=outcomes(units()), model={"dose": {"column": "dose"}}))
     with pytest.raises(DesignError, match="no dose is named"):
         estimators.fit("dose", built())
 
@@ -481,3 +477,123 @@ def test_event_times_can_be_chosen_and_balanced(built):
     assert balanced.events["event_time"].max() == 5
     late = balanced.events[balanced.events["event_time"].ge(0)]
     assert set(late["units"]) == {9}  # the two waves that were seen for five periods after joining
+
+
+# -- found by review ---------------------------------------------------------------------------
+
+
+def test_an_exclusion_does_not_let_levels_into_the_stacks(make):
+    """Waves of different level, an excluded stretch inside their windows: the effect is found all the same."""
+    found, plain = [], []
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        table = pd.DataFrame({"unit": [f"U{i:02d}" for i in range(40)]})
+        start = np.r_[np.full(8, 6), np.full(8, 9), np.full(24, np.inf)]
+        level = np.r_[np.full(8, -8.0), np.full(8, -3.0), np.zeros(24)]
+        table["joined"] = [str(PERIODS[int(g)]) if np.isfinite(g) else "" for g in start]
+        t = np.arange(T)
+        Y = level[:, None] + 0.3 * t + 2.0 * (t >= start[:, None]) + 0.5 * random.normal(size=(40, T))
+        long = [(u, str(p), Y[i, j]) for i, u in enumerate(table["unit"]) for j, p in enumerate(PERIODS)]
+        data = pd.DataFrame(long, columns=["unit", "period", "y"])
+        gap = [{"from": str(PERIODS[7]), "to": str(PERIODS[7]), "why": "x"}]
+        panel = make.panel(data, table, window=WINDOW, exclude=gap, model={"stacked": {"before": 4, "after": 4}})
+        estimate = estimators.fit("stacked", panel)
+        found.append(estimate.headline["estimate"])
+        plain.append(estimate.events[estimate.events["event_time"] < 0]["estimate"].abs().max())
+        assert any("not every wave has are left out: -2, 1" in w for w in estimate.warnings)
+    assert np.mean(found) == pytest.approx(2.0, abs=0.25)
+    assert max(plain) < 1.0
+
+
+def test_a_unit_that_joined_at_the_start_does_not_change_what_the_others_weigh(make):
+    table = units()
+    data = outcomes(table).assign(below=lambda d: d["size"] * np.where(d["period"] >= str(PERIODS[6]), 3.0, 1.0))
+    data = data.assign(above=lambda d: d["y"] * d["below"])
+    random = np.random.default_rng(1).uniform(0.5, 3, len(table))
+    late = data["period"] >= str(PERIODS[6])
+    share = data["unit"].map(dict(zip(table["unit"], random, strict=True)))
+    data["below"] = np.where(late, data["below"] * share, data["below"])
+    data["above"] = data["y"] * data["below"]
+    outcome = {"name": "y", "kind": "rate", "numerator": "above", "denominator": "below", "better": "higher",
+               "role": "primary"}  # fmt: skip
+    first = table.assign(joined=np.where(table["unit"].eq("N0"), str(PERIODS[0]), table["joined"]))
+    changes = {"window": WINDOW, "outcomes": [outcome], "weights": "denominator", "source": ALLOW}
+    columns = ["unit", "period", "above", "below"]
+    with_it = estimators.fit("group_time", make.panel(data[columns], first.drop(columns="g"), **changes))
+    kept, rest = data[data["unit"] != "N0"], table[table["unit"] != "N0"]
+    without = estimators.fit("group_time", make.panel(kept[columns], rest.drop(columns="g"), **changes))
+    assert with_it.headline["estimate"] == pytest.approx(without.headline["estimate"], rel=1e-9)
+
+
+def test_effects_before_joining_are_changes_of_one_period_or_none(built):
+    gap = [{"from": str(PERIODS[3]), "to": str(PERIODS[4]), "why": "x"}]
+    cells = estimators.fit("group_time", built(exclude=gap)).cells
+    early = cells[cells["event_time"] < 0]
+    assert PERIODS[5] not in set(early["period"])  # its change would be from before the gap
+    assert {PERIODS[1], PERIODS[2]} <= set(early["period"])
+
+
+def test_degrees_of_freedom_do_not_hang_on_rounding(built):
+    table = units(never=12)
+    table["region"] = np.where(table["g"].eq(6), "East", np.where(table["g"].eq(9), "South", "North"))
+    table.loc[table["g"].eq(12), ["g", "joined"]] = np.nan, ""
+    never = table["g"].isna()
+    table.loc[never, "region"] = [f"R{i % 4}" for i in range(never.sum())]
+    df = set()
+    for seed in range(8):
+        panel = built(table, data=outcomes(table, seed=seed), cluster="region")
+        df.add(estimators.fit("imputation", panel).headline["df"])
+    assert len(df) == 1
+
+
+def test_waves_of_unequal_denominators_count_as_fewer_units(make):
+    table = units(never=30)
+    outcome = {"name": "y", "kind": "rate", "numerator": "above", "denominator": "below", "better": "higher",
+               "role": "primary"}  # fmt: skip
+    joined = table[table["g"].notna()]
+    big = pd.concat([table, *(joined.assign(unit=joined["unit"] + f"x{k}") for k in (1, 2, 3))])
+    more = outcomes(big).assign(below=lambda d: np.where(d["unit"].str.len() == 2, 50.0, 1.0))
+    more["above"] = more["y"] * more["below"]
+    changes = {"window": WINDOW, "outcomes": [outcome], "source": ALLOW}
+    columns = ["unit", "period", "above", "below"]
+    alike = estimators.fit("imputation", make.panel(more[columns], big.drop(columns="g"), **changes))
+    weighed = make.panel(more[columns], big.drop(columns="g"), weights="denominator", **changes)
+    assert "conservative" in alike.method
+    assert "leave-one-out" in estimators.fit("imputation", weighed).method
+
+
+def test_a_blank_cell_is_no_change_of_a_covariate(make):
+    table = units()
+    data = outcomes(table)
+    data["beds"] = data["unit"].map({u: str(100 + 7 * i % 31) for i, u in enumerate(table["unit"])})
+    data.loc[5, "beds"] = ""
+    panel = make.panel(data[["unit", "period", "y", "beds"]], table.drop(columns="g"), window=WINDOW, source=ALLOW,
+                       covariates=["beds"])  # fmt: skip
+    assert panel.varying == ()
+
+
+def test_very_few_clusters_get_no_bootstrap(built):
+    table = units()
+    found = estimators.fit("group_time", built(table, cluster="region"))
+    assert "Student t on 2 degrees of freedom" in found.method
+    with pytest.raises(DesignError, match="needs at least 6 clusters, and there are 3"):
+        estimators.fit("group_time", built(table, cluster="region", model={"group_time": {"inference": "wild"}}))
+
+
+def test_faults_of_options_are_told_before_anything_is_estimated(make):
+    from evalkit.errors import DataError
+
+    table, data = units(), outcomes(units()).drop(columns="size")
+    changes = {"window": WINDOW, "source": ALLOW}
+    for model, said in (
+        ({"dose": {"column": "dosage"}}, "names dosage, which is no column of the rollout"),
+        ({"triple_differences": {"outcome": "z"}}, "names z, which is no outcome of the protocol"),
+    ):
+        with pytest.raises(DataError, match=said):
+            make.panel(data, table.drop(columns="g"), model=model, **changes)
+    blank = table.assign(x=["", *table["x"].astype(str)[1:]])
+    with pytest.raises(DataError, match=r"covariate `x` is blank for 1 unit \(A0\)"):
+        make.panel(data, blank.drop(columns="g"), covariates=["x"], **changes)
+    words = table.assign(dose=np.where(table["joined"].ne(""), "high", ""))
+    with pytest.raises(DataError, match="`dose` is not a number in 12 joined units"):
+        make.panel(data, words.drop(columns="g"), model={"dose": {"column": "dose"}}, **changes)

@@ -16,6 +16,11 @@ NAME = "parallel_trends"
 QUESTION = "Were the joining units on the same course as the others before they joined?"
 LEADS = 6  # periods before joining that are tested
 ALPHA = 0.05
+EFFECTS = {
+    "varying": "changes from one period to the next",
+    "universal": "differences from the last period before joining",
+    "mean": "differences from the mean of earlier periods",
+}
 
 
 def check(estimate: Estimate | Refusal) -> Check:
@@ -35,7 +40,8 @@ def check(estimate: Estimate | Refusal) -> Check:
         return Check(NAME, QUESTION, "not applicable", str(refusal))
     largest = numbers.number(float(np.abs(before).max()), 2)
     facts = (
-        f"The effects in the {int(leads.sum())} periods before joining are at most {largest} {estimate.unit}; "
+        f"The {EFFECTS[estimate.base]} in the {int(leads.sum())} periods before joining are at most {largest} "
+        f"{estimate.unit}; "
         f"joint test on {rank} degrees of freedom {numbers.p_text(p_value)}."
     )
     if p_value < ALPHA:

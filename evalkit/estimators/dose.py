@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from evalkit import numbers
 from evalkit.errors import DesignError
 from evalkit.estimate import Estimate
 from evalkit.estimators._common import identity, size
@@ -84,9 +85,13 @@ def _dose(panel: Panel) -> np.ndarray:
     lacking = panel.units.index[joined & ~np.isfinite(dose)]
     if len(lacking):
         some = ", ".join(map(str, lacking[:5]))
-        raise DesignError(f"`{name}` is not a number in {len(lacking)} joined units ({some})", slug, "fill it in")
+        raise DesignError(
+            f"`{name}` is not a number in {numbers.of(len(lacking), 'joined unit')} ({some})", slug, "fill it in"
+        )
     if joined.sum() < FEWEST:
-        raise DesignError(f"only {int(joined.sum())} units joined", slug, f"a dose needs at least {FEWEST}")
+        raise DesignError(
+            f"only {numbers.of(int(joined.sum()), 'unit')} joined", slug, f"a dose needs at least {FEWEST}"
+        )
     return np.where(joined, dose, 0.0)
 
 

@@ -26,7 +26,7 @@ import pandas as pd
 from evalkit import inference, numbers
 from evalkit.estimate import GROUPS, Estimate, framed
 from evalkit.estimators._common import exposure, identity, size
-from evalkit.estimators._did import groupings, imputed, unit_effects
+from evalkit.estimators._did import front, groupings, imputed, unit_effects
 from evalkit.estimators._did.averages import ALL
 from evalkit.estimators._did.imputation import conservative, impute
 from evalkit.estimators._did.terms import Judged, judge
@@ -69,7 +69,13 @@ def fit(panel: Panel) -> Estimate:
         exposure=exposure(panel),
         diagnostics=_tests(judged, df, names),
         anticipation=options.anticipation,
-        warnings=(*base.warnings, *warnings, *about, *groupings.cautions(options.by)),
+        warnings=(
+            *base.warnings,
+            *warnings,
+            *about,
+            *groupings.cautions(options.by),
+            *front.warn(panel, arrays, base.observed.cells, judged.clusters),
+        ),
     )
 
 

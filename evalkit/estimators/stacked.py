@@ -19,6 +19,7 @@ Stacked difference-in-differences, NBER working paper 32054.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def fit(panel: Panel) -> Estimate:
         events=_events(panel, stacks, found, (beta, psi, df)),
         covariance=psi.T @ psi,
         exposure=exposure(panel),
-        warnings=(*more, *_warnings(panel, stacks), *_gaps(panel, stacks)),
+        warnings=(*more, *_warnings(panel, stacks), *_gaps(panel, stacks), *_few(arrays, stacks, int(df) + 1)),
     )
 
 
@@ -85,17 +86,36 @@ def _prepared(panel: Panel) -> tuple[Layout, Stacks, Stacked]:
     arrays = layout(panel)
     front.require_later_waves(panel)
     stacks = build(arrays.seen, arrays.g, options.before, options.after)
+    if options.weights == "corrected":
+        stacks = _in_every_stack(panel, stacks)
     return arrays, stacks, stacked(stacks, "weighted" if options.weights == "corrected" else "event")
+
+
+def _in_every_stack(panel: Panel, stacks: Stacks) -> Stacks:
+    """Only the times since joining that every stack has.
+
+    With corrected weights there are no unit effects: were a time missing in one stack, as in an excluded period,
+    its effect would compare other waves than the reference does, and their levels would enter.
+    """
+    waves = np.unique(stacks.wave)
+    times = np.unique(stacks.since)
+    shared = [k for k in times if len(np.unique(stacks.wave[stacks.since == k])) == len(waves)]
+    if not any(k < 0 for k in shared) or not any(k >= 0 for k in shared):
+        raise DesignError(
+            "no time before, or none after joining is seen in the stack of every wave",
+            panel.study.slug,
+            "use `model.stacked.weights: none`, or a wider window",
+        )
+    keep = np.isin(stacks.since, shared)
+    parts = ("unit", "period", "wave", "since", "joined", "q")
+    return replace(stacks, **{part: getattr(stacks, part)[keep] for part in parts})
 
 
 def _require_plain(panel: Panel) -> None:
     protocol = panel.study.protocol
-    options = protocol.model.stacked
     for asked, what in (
         (bool(protocol.covariates), "covariates"),
         (protocol.weights == "denominator", "`weights: denominator`"),
-        (options.anticipation > 0, "`anticipation`"),
-        (options.inference == "wild", "`inference: wild`"),
     ):
         if asked:
             raise DesignError(
@@ -177,6 +197,21 @@ def _method(panel: Panel, df: float, against: int) -> str:
     )
 
 
+def _few(arrays: Layout, stacks: Stacks, clusters: int) -> list[str]:
+    """Few clusters, and waves that are one unit or cluster, whose own variation counts as nought here."""
+    own = [stacks.unit[(stacks.wave == w) & stacks.joined] for w in np.unique(stacks.wave)]
+    lone = [units for units in own if len(np.unique(arrays.cluster[units])) == 1]
+    out = []
+    if lone:
+        out.append(
+            f"{numbers.of(len(lone), 'wave')} of a single unit or cluster: its own variation counts as nought here, "
+            "so intervals are too narrow."
+        )
+    if clusters < front.FEW_CLUSTERS:
+        out.append(f"With only {clusters} clusters the intervals may be too narrow.")
+    return out
+
+
 def _gaps(panel: Panel, stacks: Stacks) -> list[str]:
     """With corrected weights there are no unit effects, so units that come and go bring their levels with them."""
     if panel.study.protocol.model.stacked.weights != "corrected":
@@ -193,7 +228,10 @@ def _gaps(panel: Panel, stacks: Stacks) -> list[str]:
 
 
 def _warnings(panel: Panel, stacks: Stacks) -> list[str]:
-    window, out = panel.study.window, []
+    options, window, out = panel.study.protocol.model.stacked, panel.study.window, []
+    lacking = sorted(set(range(-options.before, options.after + 1)) - set(stacks.since.tolist()))
+    if lacking:
+        out.append(f"Times since joining that not every wave has are left out: {', '.join(map(str, lacking))}.")
     for wave, why in stacks.left_out.items():
         inside = 0 <= wave < len(window)
         name = f"of {periods.say(window[wave])}" if inside else "that joined before the window"

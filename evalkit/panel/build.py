@@ -14,6 +14,7 @@ from evalkit.panel.members import (
     comparison_left,
     covariates_exist,
     membership,
+    options_exist,
     some,
     with_covariates,
 )
@@ -56,6 +57,7 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
     rows = tidy.rows[study.in_window(tidy.rows["period"])]
     roster = membership(study, roster, rows, ledger)
     covariates_exist(study, roster, tidy.rows, ledger)
+    options_exist(study, roster, ledger)
     rows = _values(rows[rows["unit"].isin(roster.index)], outcome)
     missing = tidy.missing[study.in_window(tidy.missing["period"])] if len(tidy.missing) else tidy.missing
     rows, missing = _not_reported(study, outcome, rows, missing, ledger)

@@ -8,10 +8,12 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
-from evalkit import periods
+from evalkit import numbers, periods
 from evalkit.errors import Fault
 from evalkit.panel.roster import clusters_by_unit
 from evalkit.study import Study
+
+BLANK = ("", "nan", "<NA>", "None")
 
 
 @dataclass
@@ -91,6 +93,35 @@ def covariates_exist(study: Study, roster: pd.DataFrame, rows: pd.DataFrame, led
         if covariate not in roster.columns and covariate not in rows.columns:
             what = f"covariate `{covariate}` is a column of neither the rollout nor the source"
             ledger.faults.append(Fault(what, study.path.name, "correct or remove it"))
+        elif covariate in roster.columns and roster[covariate].astype(str).str.strip().isin(BLANK).any():
+            blank = roster.index[roster[covariate].astype(str).str.strip().isin(BLANK)]
+            what = f"covariate `{covariate}` is blank for {numbers.of(len(blank), 'unit')} ({some(blank)})"
+            ledger.faults.append(
+                Fault(what, study.protocol.rollout.path, "fill it in, or leave it out of `covariates`")
+            )
+
+
+def options_exist(study: Study, roster: pd.DataFrame, ledger: Ledger) -> None:
+    """Every column and outcome that the options of a design name is there, and a dose is a number."""
+    model, where = study.protocol.model, study.path.name
+    known = [o.name for o in study.protocol.outcomes]
+    for part in ("triple_differences", "controlled_its"):
+        name = getattr(model, part).outcome
+        if name is not None and name not in known:
+            what = f"`model.{part}.outcome` names {name}, which is no outcome of the protocol"
+            ledger.faults.append(Fault(what, where, f"use one of: {', '.join(known)}"))
+    dose = model.dose.column
+    if dose is None:
+        return
+    if dose not in roster.columns:
+        what = f"`model.dose.column` names {dose}, which is no column of the rollout"
+        ledger.faults.append(Fault(what, where, "correct it, or add the column"))
+        return
+    joined = roster.index[roster["cohort"].notna()]
+    lacking = joined[pd.to_numeric(roster.loc[joined, dose], errors="coerce").isna()]
+    if len(lacking):
+        what = f"`{dose}` is not a number in {numbers.of(len(lacking), 'joined unit')} ({some(lacking)})"
+        ledger.faults.append(Fault(what, study.protocol.rollout.path, "give every joined unit its dose as a number"))
 
 
 def with_covariates(study: Study, units: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -103,7 +134,8 @@ def with_covariates(study: Study, units: pd.DataFrame, rows: pd.DataFrame) -> tu
     for covariate in study.protocol.covariates:
         if covariate in units.columns or covariate not in rows.columns:
             continue
-        by_unit = rows.dropna(subset=[covariate]).groupby("unit", observed=True)[covariate]
+        known = rows[~rows[covariate].astype(str).str.strip().isin(BLANK)]
+        by_unit = known.groupby("unit", observed=True)[covariate]
         if by_unit.nunique().gt(1).any():
             varying.append(covariate)
             units = units.assign(**{covariate: np.nan})

@@ -96,8 +96,9 @@ class Panel:
         return means.unstack().reindex(index=self.study.window, columns=["joined", "comparison"])
 
     def baseline(self) -> pd.DataFrame:
-        """Each unit's mean over the periods before the first wave: columns mean, joined; index unit."""
-        first = self.study.time(pd.PeriodIndex(self.cohorts[:1]))[0]
+        """Each unit's mean over the periods before the first wave that was seen before: columns mean, joined."""
+        joined = self.study.time(pd.PeriodIndex(self.cohorts))
+        first = min((t for t in joined if t > self.rows["t"].min()), default=joined[0])
         rows = self.rows[(self.rows["t"] < first) & self.rows["phase"].eq("pre")]
         mean = rows["value"].groupby("unit", observed=True).mean().reindex(self.units.index)
         return pd.DataFrame({"mean": mean, "joined": self.units["cohort"].notna()})

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from evalkit import markup, numbers, periods
 from evalkit.estimate import Check
+from evalkit.estimators import title as titled
 from evalkit.markup import Shown
 from evalkit.plots.checks import answered
 from evalkit.plots.style import DARK_BLUE, GREY, LIGHT_GREY, ORANGE, TURQUOISE, canvas, shown
@@ -62,7 +63,7 @@ def comparisons(check: Check) -> Shown:
     ]
     header = ["Wave", "Sum of plus", "Sum of minus", "Periods with weight"]
     label = data["label"].iloc[0]
-    return shown(figure, alt, f"{label}: who is compared with whom ({check.design})", header, rows)
+    return shown(figure, alt, f"{label}: who is compared with whom ({titled(check.design)})", header, rows)
 
 
 def _joined(axes: Axes, waves: list[str], window: pd.PeriodIndex) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from evalkit import markup, numbers, periods
 from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.estimators import title as titled
 from evalkit.markup import Shown
 from evalkit.panel import Panel
 from evalkit.study import Outcome, Study
@@ -166,7 +167,15 @@ def estimates(found: Sequence[Estimate | Refusal], caption: str) -> Shown:
 
 def checks(asked: Sequence[Check]) -> Shown:
     """Every check with its verdict and reading."""
-    rows = [[c.question, c.verdict, c.reading] for c in asked]
+    twice = {c.question for c in asked if sum(c.question == other.question for other in asked) > 1}
+    rows = [
+        [
+            f"{c.question} ({titled(c.design)})" if c.question in twice and c.design else c.question,
+            c.verdict,
+            c.reading,
+        ]
+        for c in asked
+    ]
     return _shown(["Question", "Verdict", "Reading"], rows, "What else could explain it, and what was checked")
 
 

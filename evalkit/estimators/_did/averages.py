@@ -19,6 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evalkit.errors import DesignError
+
 ALL = "average effect on the joined (ATT)"
 OVER_EVENTS = "mean over periods since joining"
 OVER_COHORTS = "mean of the waves' own averages"
@@ -170,6 +172,10 @@ def _chosen(cells: Cells, choice: Choice) -> np.ndarray:
         reach = {h: cells.since[cells.cohort == h].max() for h in np.unique(cells.cohort)}
         enough = np.array([reach[h] >= choice.balanced for h in cells.cohort])
         keep &= enough & (cells.since <= choice.balanced)
+        if not keep.any():
+            longest = max(reach.values())
+            said = f"no wave was seen for {choice.balanced} periods after joining; the longest was {longest}"
+            raise DesignError(said, fix="lower `balanced`")
     return keep
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evalkit import inference
+from evalkit import inference, numbers
 from evalkit.errors import DesignError
 from evalkit.estimators._did import front
 from evalkit.estimators._did.absorb import Sample
@@ -48,8 +48,12 @@ def fit_regression(panel: Panel, arrays: Layout, X: np.ndarray, options: TwowayO
     if options.by_region:
         region = panel.units["region"].astype(str).to_numpy()
         if (region == "").any():
+            blank = panel.units.index[region == ""]
+            some = f"{numbers.of(len(blank), 'unit')} ({', '.join(map(str, blank[:5]))})"
             raise DesignError(
-                "`by_region` needs the region of every unit", panel.study.slug, "name the column in `rollout.region`"
+                f"`by_region` needs the region of every unit; it is blank for {some}",
+                panel.study.slug,
+                "name the column in `rollout.region`, and fill it in",
             )
         levels = len(np.unique(region))
         z = np.column_stack([(region[:, None] == np.unique(region)[None, :]).astype(float), found.values])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from evalkit import numbers
 from evalkit.errors import DesignError, Fault
 from evalkit.estimators._did.layout import Layout
 from evalkit.inference import RANK
@@ -80,7 +81,9 @@ def _columns(panel: Panel, name: str, used: np.ndarray) -> list[tuple[str, np.nd
     lacking = panel.units.index[blank.to_numpy() & used]
     if len(lacking):
         some = ", ".join(map(str, lacking[:5]))
-        return Fault(f"covariate `{name}` is missing for {len(lacking)} units ({some})", where, "fill it in")
+        return Fault(
+            f"covariate `{name}` is missing for {numbers.of(len(lacking), 'unit')} ({some})", where, "fill it in"
+        )
     number = pd.to_numeric(text, errors="coerce").to_numpy(float)
     if np.isfinite(number[used]).all():
         return [(name, np.where(used, number, 0.0))]

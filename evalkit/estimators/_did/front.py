@@ -12,6 +12,7 @@ from evalkit.panel import Panel
 
 SMALL = 5  # units; a smaller wave is named
 SMALL_WAVE = 10  # units or clusters; below this each is left out of the mean that it is judged by
+FEWEST_WILD = 6  # clusters; with fewer the wild bootstrap has too few different draws
 FEW_CLUSTERS = 30  # below this, clustered intervals are known to be too narrow
 
 
@@ -56,6 +57,11 @@ def require_both_sides(layout: Layout, kept: np.ndarray, *, later_waves: bool) -
     later_waves  whether units that join later are part of the comparison
     """
     joined = ~np.isnan(layout.g) & kept
+    if joined.sum() == 1:
+        raise DesignError(
+            "only one unit joined, and its own variation cannot be judged",
+            fix="use synthetic_did or synthetic_control, or an interrupted time series",
+        )
     waves = len(np.unique(layout.g[joined]))
     never = None if later_waves and waves > 1 else np.isnan(layout.g) & kept
     inference.require_clusters(layout.cluster, joined, never)
@@ -91,17 +97,26 @@ def warn(panel: Panel, layout: Layout, cells: Cells, clusters: int) -> list[str]
         )
     small = [h for h, size in sizes.items() if h not in lone and size < SMALL]
     if small:
-        out.append(f"{len(small)} waves have fewer than {SMALL} units; intervals may be too narrow.")
+        verb = "has" if len(small) == 1 else "have"
+        out.append(f"{numbers.of(len(small), 'wave')} {verb} fewer than {SMALL} units; intervals may be too narrow.")
     if clusters < FEW_CLUSTERS:
         out.append(f"With only {clusters} clusters the intervals may be too narrow.")
     return out
 
 
-def smallest_wave(layout: Layout, cells: Cells) -> int:
-    """Clusters of the smallest wave that has an effect after joining."""
+def smallest_wave(layout: Layout, cells: Cells) -> float:
+    """Clusters of the smallest wave that has an effect after joining, as many of equal weight as they amount to.
+
+    (sum w)^2 / sum w^2 over the clusters of a wave, w their units' sizes; Kish (1965), Survey Sampling, 11.7.
+    """
     seen = layout.seen.any(axis=1)
     waves = set(cells.cohort[cells.post].tolist())
-    return min(len(np.unique(layout.cluster[(layout.group == h) & seen])) for h in waves)
+    found = []
+    for h in waves:
+        inside = (layout.group == h) & seen
+        size = np.bincount(layout.cluster[inside], layout.size[inside])
+        found.append(float(size.sum() ** 2 / (size**2).sum()))
+    return min(found)
 
 
 def lonely(layout: Layout, waves: list[int]) -> list[int]:

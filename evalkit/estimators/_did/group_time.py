@@ -256,6 +256,8 @@ def _candidates(
     late = period >= first[cohort]
     base = np.where(late | design.universal, fixed[cohort], previous[place])
     kept = (base >= 0) & (base != period) & (bases[cohort] >= 0)
+    if not design.universal:
+        kept &= late | (period - base == 1)  # across a gap it would be the change over several periods, not one
     if after:
         kept &= layout.phases[cohort, period] == "post"
     return cohort[kept], period[kept], base[kept], none

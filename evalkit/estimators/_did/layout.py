@@ -57,7 +57,9 @@ class Layout:
         """What each unit counts for where it counts once: one, or its mean weight before anybody joined, (n,)."""
         if self.equal:
             return np.ones(len(self.g))
-        first = self.cohorts[0] if len(self.cohorts) else self.Y.shape[1]
+        start = int(np.argmax(self.seen.any(axis=0)))
+        later = self.cohorts[self.cohorts > start]  # who had joined before anything was seen is in no comparison
+        first = later[0] if len(later) else self.Y.shape[1]
         early = self.seen & (np.arange(self.Y.shape[1]) < first)[None, :]
         used = np.where(early.any(axis=1)[:, None], early, self.seen)
         size: np.ndarray = (self.weight * used).sum(axis=1) / np.maximum(used.sum(axis=1), 1)

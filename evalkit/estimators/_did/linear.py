@@ -21,6 +21,7 @@ import numpy as np
 from evalkit.estimators._did.layout import FEW, Layout, Types
 
 Centre = Callable[[np.ndarray], np.ndarray]
+CONTRIBUTES = 1e-10  # a cluster whose contributions are this small beside the largest is nought but for rounding
 CHUNK = 4_000_000  # numbers that a step of a batch may hold at once
 
 
@@ -111,7 +112,10 @@ class Linear:
 
     def count(self, psi: np.ndarray) -> int:
         """Clusters behind contributions by cluster, shape (G, K)."""
-        return self.clusters if self.clusters is not None else int((psi != 0).any(axis=1).sum())
+        if self.clusters is not None:
+            return self.clusters
+        size = np.abs(psi).max(axis=1, initial=0.0)
+        return int((size > CONTRIBUTES * size.max(initial=0.0)).sum())
 
     def by_cluster(self, Y: np.ndarray) -> np.ndarray:
         """Contributions added up within clusters, times the root of the factor; shape (..., G, K)."""

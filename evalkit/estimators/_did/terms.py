@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from evalkit import inference
+from evalkit import inference, numbers
 from evalkit.errors import DesignError
 from evalkit.estimators._did import bootstrap
-from evalkit.estimators._did.front import FEW_CLUSTERS
+from evalkit.estimators._did.front import FEW_CLUSTERS, FEWEST_WILD
 from evalkit.estimators._did.layout import Layout
 from evalkit.estimators._did.linear import Linear
 from evalkit.panel import Panel
@@ -47,7 +47,7 @@ class Judged:
 
 def analytic(df: float) -> str:
     """How intervals by Student's t are described."""
-    return f"Student t on {df:.0f} degrees of freedom."
+    return f"Student t on {numbers.of(round(df), 'degree')} of freedom."
 
 
 def judge(
@@ -78,8 +78,14 @@ def judge(
         better = reduced()
         how = f"bias-reduced (CR2), Student t on Satterthwaite's {better.df[0]:.1f} degrees of freedom."
         return Judged(estimate, better.std_error, better.df, [], clusters, psi, how)
-    if choice == "analytic" or (choice == "auto" and clusters >= FEW_CLUSTERS):
+    if choice == "analytic" or (choice == "auto" and not FEWEST_WILD <= clusters < FEW_CLUSTERS):
         return plain
+    if clusters < FEWEST_WILD:
+        raise DesignError(
+            f"the wild cluster bootstrap needs at least {FEWEST_WILD} clusters, and there are {clusters}",
+            panel.study.slug,
+            "use `inference: analytic`, or cluster on a finer level",
+        )
     return _wild(panel, arrays, linear, plain, E(), must=choice == "wild")
 
 

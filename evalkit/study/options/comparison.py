@@ -103,7 +103,7 @@ class ExtendedTwowayOptions(WindowedOptions):
     ] = "gaussian"
 
 
-class StackedOptions(ComparisonOptions):
+class StackedOptions(Strict):
     """Stacked difference-in-differences (Cengiz et al. 2019; Wing et al. 2024)."""
 
     before: Annotated[int, Field(ge=1, le=60, description="Periods before joining that each stack holds.")] = 6
@@ -128,7 +128,7 @@ class DoseOptions(ComparisonOptions):
     column: Annotated[Text | None, Field(description="Column of the rollout with each joined unit's dose.")] = None
 
 
-class HeterogeneityOptions(ComparisonOptions):
+class HeterogeneityOptions(AnticipatingOptions):
     """Effects by groups of units that the protocol names."""
 
     by: Annotated[
