@@ -330,6 +330,7 @@ def staggered(sizes=(3, 3), gap=4, never=6):
     for wave, size in enumerate(sizes):
         members = table["unit"].iloc[first : first + size]
         table.loc[members.index, "joined"] = str(PERIODS[12 + gap * wave])
+        table.loc[members.index, "dose"] = [str(1 + i % 3) for i in range(size)]
         late = data["unit"].isin(members) & data["period"].ge(str(PERIODS[12 + gap * wave]))
         data.loc[late, "y"] += EFFECT
         first += size
