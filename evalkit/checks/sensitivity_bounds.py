@@ -150,10 +150,11 @@ def _judge(estimate: Estimate, found: Around, breakdown: float | None, data: pd.
         if math.isinf(breakdown)
         else f"unless departures after joining were more than {numbers.number(breakdown, 2)} times the worst"
     )
+    against = "" if found.block == 1 else f", against the mean of the last {found.block} before it"
     text = (
-        f"The finding (mean over the periods since joining {told}) holds {held} seen before it: the largest change "
-        f"from one {step} to the next, of {seen} seen, allowed in every {step} after joining and always in one "
-        "direction."
+        f"The finding (mean over the periods since joining{against}, {told}) holds {held} seen before it: the "
+        f"largest change from one {step} to the next, of {seen} seen, allowed in every {step} after joining and "
+        "always in one direction."
     )
     if breakdown < WEAK:
         return "concern", f"{text} Departures smaller than those already seen would overturn it. {rest}".strip()

@@ -90,15 +90,20 @@ def _chosen_comparison(study: Study, roster: pd.DataFrame, ledger: Ledger) -> pd
 def covariates_exist(study: Study, roster: pd.DataFrame, rows: pd.DataFrame, ledger: Ledger) -> None:
     """Every covariate that the protocol names is a column of the rollout or of the source."""
     for covariate in study.protocol.covariates:
-        if covariate not in roster.columns and covariate not in rows.columns:
+        if not _given(roster, covariate) and covariate not in rows.columns:
             what = f"covariate `{covariate}` is a column of neither the rollout nor the source"
             ledger.faults.append(Fault(what, study.path.name, "correct or remove it"))
-        elif covariate in roster.columns and roster[covariate].astype(str).str.strip().isin(BLANK).any():
+        elif _given(roster, covariate) and roster[covariate].astype(str).str.strip().isin(BLANK).any():
             blank = roster.index[roster[covariate].astype(str).str.strip().isin(BLANK)]
             what = f"covariate `{covariate}` is blank for {numbers.of(len(blank), 'unit')} ({some(blank)})"
             ledger.faults.append(
                 Fault(what, study.protocol.rollout.path, "fill it in, or leave it out of `covariates`")
             )
+
+
+def _given(units: pd.DataFrame, column: str) -> bool:
+    """Whether the rollout gives a column; region and segment stand there blank where it does not."""
+    return column in units.columns and not units[column].astype(str).str.strip().isin(BLANK).all()
 
 
 def options_exist(study: Study, roster: pd.DataFrame, ledger: Ledger) -> None:
@@ -132,7 +137,7 @@ def with_covariates(study: Study, units: pd.DataFrame, rows: pd.DataFrame) -> tu
     """
     varying = []
     for covariate in study.protocol.covariates:
-        if covariate in units.columns or covariate not in rows.columns:
+        if _given(units, covariate) or covariate not in rows.columns:
             continue
         known = rows[~rows[covariate].astype(str).str.strip().isin(BLANK)]
         by_unit = known.groupby("unit", observed=True)[covariate]

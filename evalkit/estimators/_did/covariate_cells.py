@@ -9,7 +9,9 @@ propensity and of the regression. Cells that share their units are estimated tog
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from evalkit.estimators._did.averages import Averages
 from evalkit.estimators._did.group_time import GroupTime
 from evalkit.estimators._did.layout import Layout, Types
 from evalkit.estimators._did.linear import Linear
+from evalkit.estimators._did.unformed import Columns, Unformed, Ways
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,9 @@ class _Batch:
     joined: np.ndarray
 
 
+Found = tuple[_Batch, np.ndarray, np.ndarray]  # cells with their effects and contributions
+
+
 @dataclass(frozen=True, eq=False)
 class Adjustment:
     """Everything but the outcome.
@@ -49,30 +55,55 @@ class Adjustment:
     found: GroupTime
     X: np.ndarray
     method: Method
+    _last: list[Any] = field(default_factory=list, repr=False)
 
     def linear(self, averages: Averages) -> Linear:
         """The averages as weighted sums of outcomes. Raises DesignError as `adjusted` does."""
-        layout, cells = self.layout, self.found.cells
+        layout, A = self.layout, averages.A
         n, T = layout.Y.shape
         each = Types(np.arange(n), np.ones(n, int), layout.group, layout.seen, layout.weight, np.arange(n))
-        batches = self._batches()
-        W = np.zeros((n, T, averages.A.shape[1]))
-        for batch in batches:
-            for c, (now, base) in zip(batch.cells, self._weights(batch), strict=True):
-                W[batch.units, cells.period[c]] += now[:, None] * averages.A[c]
-                W[batch.units, self.found.base[c]] += base[:, None] * averages.A[c]
         slope = np.concatenate([averages.slope, np.zeros((1, *averages.slope.shape[1:]))])
 
+        def psi(Y: np.ndarray) -> np.ndarray:
+            flat = Y.reshape(-1, n, T)
+            found = self._influence(flat)
+            out = np.zeros((len(flat), n, A.shape[1]))
+            for batch, _, parts in found:
+                out[:, batch.units] += parts @ A[batch.cells]
+            of_sizes = np.einsum("hmk,bm->bhk", slope, self._effects(found, len(flat)), optimize=True)
+            out += layout.size[:, None] * of_sizes[:, layout.group]
+            return out.reshape(*Y.shape[:-1], -1)
+
+        def theta(Y: np.ndarray) -> np.ndarray:
+            flat = Y.reshape(-1, n, T)
+            return (self._effects(self._influence(flat), len(flat)) @ A).reshape(*Y.shape[:-2], -1)
+
+        def weights() -> np.ndarray:
+            W = np.zeros((n, T, A.shape[1]))
+            for batch in self._batches:
+                for c, (now, base) in zip(batch.cells, self._weights(batch), strict=True):
+                    W[batch.units, self.found.cells.period[c]] += now[:, None] * A[c]
+                    W[batch.units, self.found.base[c]] += base[:, None] * A[c]
+            return W
+
         def centre(means: np.ndarray) -> np.ndarray:
-            flat = means.reshape(-1, n, T)
-            effect, psi = self._influence(flat, batches, averages.A)
-            of_sizes = np.einsum("hmk,bm->bhk", slope, effect, optimize=True)[:, layout.group]
-            psi += self.layout.size[:, None] * of_sizes
-            own = np.einsum("itk,bit->bik", W, flat, optimize=True)
-            return (own - psi).reshape(*means.shape[:-1], -1)
+            return np.einsum("itk,...it->...ik", linear.weights, means, optimize=True) - psi(means)
 
-        return Linear(each, W, centre, layout.cluster)
+        def pick(columns: Columns) -> Linear:
+            names = [averages.names[k] for k in np.arange(A.shape[1])[columns]] if averages.names else []
+            return self.linear(Averages(names, A[:, columns], averages.slope[:, :, columns]))
 
+        linear = Unformed(each, centre, layout.cluster, Ways(A.shape[1], weights, theta, psi, pick))
+        return linear
+
+    def _effects(self, found: list[Found], count: int) -> np.ndarray:
+        """Effects of all cells, shape (count, m)."""
+        out = np.zeros((count, len(self.found.cells.since)))
+        for batch, values, _ in found:
+            out[:, batch.cells] = values
+        return out
+
+    @cached_property
     def _batches(self) -> list[_Batch]:
         """Cells gathered by their units; all alone where the units differ between the two periods."""
         found, of = self.found, self.found.types.of
@@ -115,15 +146,21 @@ class Adjustment:
         size = len(batch.units)
         return [(np.bincount(unit, found * post, size), np.bincount(unit, found * ~post, size))]
 
-    def _influence(self, flat: np.ndarray, batches: list[_Batch], A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Effects of all cells, shape (B, m), and contributions to the averages, shape (B, n, K)."""
-        B, n, _ = flat.shape
-        cells, effect, psi = self.found.cells, np.zeros((B, len(A))), np.zeros((B, n, A.shape[1]))
-        for batch in batches:
-            values, parts = self._cell(flat, batch, cells.period[batch.cells], self.found.base[batch.cells])
-            effect[:, batch.cells] = values
-            psi[:, batch.units] += parts @ A[batch.cells]
-        return effect, psi
+    def _influence(self, flat: np.ndarray) -> list[Found]:
+        """Effects, shape (B, c), and contributions, shape (B, s, c), of the cells of every batch.
+
+        Those of one outcome matrix are kept: every average and every cell of an estimate is made of them.
+        """
+        if len(flat) == 1 and self._last and np.array_equal(self._last[0], flat):
+            return self._last[1]
+        cells = self.found.cells
+        found = [
+            (batch, *self._cell(flat, batch, cells.period[batch.cells], self.found.base[batch.cells]))
+            for batch in self._batches
+        ]
+        if len(flat) == 1:
+            self._last[:] = [flat.copy(), found]
+        return found
 
     def _cell(
         self, flat: np.ndarray, batch: _Batch, now: np.ndarray, base: np.ndarray
