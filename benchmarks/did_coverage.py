@@ -5,8 +5,8 @@
 Simulated panels with unit and period effects, AR(1) errors, and effects that differ between waves and grow with
 time since joining; units that have not yet joined are a comparison. A design is built once a panel and put to
 all outcome matrices at a time. The truth is the design's own average of the effects. Analytic intervals are
-Student's t on clusters - 1; with under 30 clusters the default is the wild cluster bootstrap. The bars are
-tested with the same functions in tests/test_did_coverage.py.
+Student's t on clusters - 1; with under 30 clusters the default of group-time effects is the wild cluster
+bootstrap. The bars are tested with the same functions in tests/test_did_coverage.py.
 """
 
 from __future__ import annotations
@@ -77,11 +77,12 @@ LARGE = Cell("140 x 48, six waves of 19 or 20", (20, 20, 20, 19, 19, 19), 23, 48
 MIDDLE = Cell("40 x 24, four waves of 6 or 7", (7, 7, 6, 6), 14, 24)
 SMALL = Cell("40 x 24, ten waves of 2 or 3", (3, 2) * 5, 15, 24)
 ANALYTIC = [LARGE, replace(LARGE, rho=0.9), MIDDLE, SMALL]
+REGIONS = Cell("42 units in 7 regions that joined together", (12, 12), 18, 24, region=6)
 WILD = [
     Cell("12 units, two waves of 4", (4, 4), 4, 24),
     Cell("20 units, four waves of 3", (3, 3, 3, 3), 8, 24),
     Cell("20 units, two waves of 6", (6, 6), 8, 24),
-    Cell("42 units in 7 regions that joined together", (12, 12), 18, 24, region=6),
+    REGIONS,
     Cell("60 units in 10 regions that joined together", (18, 18), 24, 24, region=6),
 ]
 
@@ -251,7 +252,7 @@ def size_table(draws: int) -> list[str]:
 
 
 def wild_table(draws: int) -> list[str]:
-    """The default with under 30 clusters, beside t on clusters - 1."""
+    """The wild bootstrap beside t on clusters - 1 with under 30 clusters."""
     out = ["| panel | clusters | design | wild bootstrap | Student's t |", "|---|---|---|---|---|"]
     for cell in WILD:
         for name in ("group_time", "imputation, auto"):
@@ -277,10 +278,10 @@ def page(draws: int, wild_draws: int) -> str:
             "that a month. SE / SD is the root mean squared standard error over the standard deviation of the "
             "estimates. Bias is the largest of the three, in simulation standard errors.",
             "",
-            "In short: what a design does by default keeps 93 % and more, but for imputation with two clusters a "
-            "wave. Its conservative errors are too small where waves are small, since a unit is judged by a mean "
-            "that it is part of; leaving it out is right from waves of five on, cautious below, and costs nothing in "
-            "large waves. The extended two-way errors are a little small where waves have two or three units.",
+            "In short: what a design does by default keeps 93 % and more. Imputation's conservative errors are too "
+            "small where waves are small, since a unit is judged by a mean that it is part of; leaving it, or its "
+            "cluster, out is right from waves of five on, cautious below, and costs nothing in large waves. The "
+            "extended two-way errors are a little small where waves have two or three units.",
             "",
             "## Thirty clusters or more: Student's t on clusters - 1",
             "",
@@ -294,6 +295,9 @@ def page(draws: int, wild_draws: int) -> str:
             "",
             f"## Under thirty clusters: the wild cluster bootstrap ({wild_draws} panels a row, within "
             f"{wild_margin:.1f} points)",
+            "",
+            "From 6 to 29 clusters the default is the bootstrap, but Student's t for imputation, whose errors leave "
+            "each cluster out where waves are this small.",
             "",
             *wild_table(wild_draws),
             "",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from evalkit.errors import DesignError
 from evalkit.estimators._did import imputed
 from evalkit.estimators._did.averages import averages
 from evalkit.estimators._did.group_time import Design, effects_by_cell
+from evalkit.estimators._did.headline import Rule, headline
 from evalkit.estimators._did.imputation import conservative, impute
 from evalkit.estimators._did.layout import layout
 
@@ -130,9 +133,12 @@ def test_imputation_two_stage_and_extended_two_way_share_their_estimates_on_a_ba
         assert other.headline["std_error"] != pytest.approx(one.headline["std_error"], rel=1e-4)
 
 
-def test_leaving_out_is_each_unit_against_the_others_of_its_wave(built):
-    """On a balanced panel: deviations from the mean of the other units of the wave in the period."""
-    panel = built(model={"imputation": {"errors": "leave_out", "inference": "analytic"}})
+@pytest.mark.parametrize("cluster", [lambda i: i, lambda i: i // 2, lambda i: i % 5], ids=["own", "pairs", "five"])
+def test_leaving_out_is_each_unit_against_the_others_of_its_wave(built, cluster):
+    """On a balanced panel: deviations from the mean of the units of the wave that are in other clusters."""
+    panel = built(model={"imputation": {"errors": "leave_out"}})
+    names = np.array([f"c{cluster(i):02d}" for i in range(len(panel.units))])
+    panel = replace(panel, units=panel.units.assign(cluster=names))
     base = imputed.prepare(panel, 0)
     arrays = base.layout
     A = averages(base.observed.cells, len(arrays.cohorts), ()).A[:, :1]
@@ -149,11 +155,15 @@ def test_leaving_out_is_each_unit_against_the_others_of_its_wave(built):
         for t in range(T):
             e = left[i, t]
             if touched[i, t]:
-                others = (arrays.group == arrays.group[i]) & (np.arange(len(arrays.g)) != i)
+                others = (arrays.group == arrays.group[i]) & (arrays.cluster != arrays.cluster[i])
                 e -= left[others, t].mean()
             psi[i] += v[i, t] * e
-    mine = estimators.fit("imputation", panel).headline["std_error"]
-    assert mine == pytest.approx(np.sqrt((psi**2).sum()), rel=1e-9)
+    fitted = estimators.fit("imputation", panel)
+    mine = fitted.headline["std_error"]
+    assert mine == pytest.approx(np.sqrt((np.bincount(arrays.cluster, psi) ** 2).sum()), rel=1e-9)
+    assert "Student t on" in fitted.method  # however few the clusters
+    quick = headline("imputation", arrays, Rule(errors="leave_out"))
+    assert np.sqrt((quick.by_cluster(arrays.Y) ** 2).sum()) == pytest.approx(mine, rel=1e-9)
     plain = conservative(found, arrays, base.touched, leave_out=False).by_cluster(arrays.Y)
     assert mine > np.sqrt((plain**2).sum())
 

@@ -41,7 +41,7 @@ def fit(panel: Panel) -> Estimate:
     options = panel.study.protocol.model.heterogeneity
     grouped = groupings.declared(panel, options.by)
     codes = np.column_stack([g.code for g in grouped])
-    base = imputed.prepare(panel, options.anticipation, apart=codes.astype(float))
+    base = imputed.prepare(panel, options.anticipation, apart=codes.astype(float), by_cluster=True)
     arrays, types = base.layout, base.types
     post = arrays.of("post")[types.first] & (base.observed.of(types) >= 0)
     columns, names, warnings = groupings.columns(arrays, types, post, grouped, FEWEST)

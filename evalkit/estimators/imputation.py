@@ -14,7 +14,8 @@ Effects before joining come from a regression on the untouched unit-periods alon
 the last periods before joining; the earlier ones are the reference.
 
 Standard errors are the conservative ones of the source, or, with waves of under 10 units or clusters, those
-that leave each unit out of the mean it is judged by.
+that leave each unit, or its cluster, out of the mean it is judged by; Student's t then holds with few clusters,
+and no bootstrap is called for.
 
 Assumes that without joining all units would have kept their distance from the common course (parallel
 trends in every untouched period), and no effect before joining beyond the declared anticipation.
@@ -61,10 +62,13 @@ def headline_weights(panel: Panel) -> reach.Reach:
 def _prepared(panel: Panel) -> tuple[imputed.Base, Parts, bool]:
     """The untouched sample, what goes to `assemble`, and whether errors leave the unit itself out."""
     options = panel.study.protocol.model.imputation
-    base = imputed.prepare(panel, options.anticipation, leads=True)
+    base = imputed.prepare(panel, options.anticipation, leads=True, by_cluster=True)
     smallest = smallest_wave(base.layout, base.observed.cells)
     leave_out = options.errors == "leave_out" or (options.errors == "auto" and smallest < SMALL_WAVE)
     parts = base.parts(
-        panel, options, lambda found: conservative(found, base.layout, base.touched, leave_out=leave_out)
+        panel,
+        options,
+        lambda found: conservative(found, base.layout, base.touched, leave_out=leave_out),
+        left_out=leave_out,
     )
     return base, parts, leave_out

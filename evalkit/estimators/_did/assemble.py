@@ -41,6 +41,7 @@ class Parts:
     before     effects before joining that are not among the cells: event times, and weighted sums
     residuals  of the model that no average restricts, for the wild bootstrap; shape (n, T)
     shown      which cells have an error of their own, booleans, shape (m,); all by default
+    left_out   errors leave each cluster out of what it is judged by: Student's t then holds with few clusters
     """
 
     layout: Layout
@@ -54,6 +55,7 @@ class Parts:
     before: tuple[list[int], Linear] | None = None
     residuals: Callable[[Layout], np.ndarray] = bootstrap.residuals
     shown: np.ndarray | None = None
+    left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,8 @@ def _wild(
 ) -> tuple[list[tuple[dict[str, Any], int]], str]:
     """The terms with intervals from the wild bootstrap where the design calls for it, and how in words."""
     choice = parts.options.inference
+    if parts.left_out and choice == "auto":
+        choice = "analytic"
     if unsure.lone and choice == "wild":
         raise DesignError(
             "the wild cluster bootstrap knows nothing of a wave that is a single unit or cluster",

@@ -109,7 +109,7 @@ def _imputed(layout: Layout, rule: Rule) -> tuple[Layout, Imputation, np.ndarray
     untouched, touched = front.sample(layout, rule.anticipation)
     gone = np.asarray(~untouched.any(axis=1) & layout.seen.any(axis=1))
     arrays = layout.only(~gone[:, None]) if gone.any() else layout
-    types, z = _types(arrays, rule)
+    types, z = _types(arrays, rule, by_cluster=True)
     late = touched[types.first] & types.seen
     periods = period_effects(Sample(types.count, types.masked(~late).weight, z))
     bad = unidentified(periods, late)
@@ -178,12 +178,12 @@ def _event_study(layout: Layout, rule: Rule) -> Linear:
     return blocks.contrast(layout, types, z, terms, post / post.sum(), rule.levels)
 
 
-def _types(arrays: Layout, rule: Rule) -> tuple[Types, np.ndarray]:
-    """Units gathered, by covariates too, and what the period effects are effects of, shape (U, q)."""
-    if rule.z is None:
-        return arrays.types, np.ones((len(arrays.types.count), 1))
-    types = gather(arrays.group, arrays.seen, arrays.weight, rule.z)
-    return types, rule.z[types.first]
+def _types(arrays: Layout, rule: Rule, *, by_cluster: bool = False) -> tuple[Types, np.ndarray]:
+    """Units gathered, by covariates and clusters too, and what the period effects are effects of, shape (U, q)."""
+    told = [] if rule.z is None else [rule.z]
+    told += [arrays.cluster[:, None].astype(float)] if by_cluster and arrays.gathered else []
+    types = gather(arrays.group, arrays.seen, arrays.weight, np.hstack(told)) if told else arrays.types
+    return types, np.ones((len(types.count), 1)) if rule.z is None else rule.z[types.first]
 
 
 def _post(arrays: Layout) -> np.ndarray:

@@ -9,7 +9,8 @@ unit effects drop out of everything below. Shared by `imputation`, `two_stage` a
 
     imputation  treated residuals are taken from the mean effect of their cohort and period, weighted by the
                 squared weights (their equation 8), which is conservative; leaving out the unit itself
-                (their section 4.3, supplement A.8) multiplies its deviation by S / (S - v_i^2), S = sum v^2
+                (their section 4.3, supplement A.8) multiplies its deviation by S / (S - v_i^2), S = sum v^2;
+                with clusters of several units the whole cluster is left out of the mean its units are taken from
     two-stage   from the quantity itself (Gardner 2022, arXiv:2207.05943, section 4): the composition of the
                 joined counts as random
 """
@@ -114,25 +115,55 @@ def conservative(found: Imputation, layout: Layout, touched: np.ndarray, *, leav
     """The quantities with the contributions of Borusyak, Jaravel and Spiess.
 
     touched    unit-periods of each type that are not in the untouched sample, booleans, shape (U, T)
-    leave_out  leave the unit itself out of the mean effect that it is compared with
+    leave_out  leave the unit itself, or its cluster, out of the mean effect that it is compared with; types must
+               then be of one cluster each, or clusters of one unit each
     """
     types, v = found.types, found.weights
+    grouped = leave_out and layout.gathered
     count = types.count[:, None] * touched
     waves = [np.flatnonzero(types.group == h) for h in np.unique(types.group[touched.any(axis=1)])]
-    squares = [np.einsum("ut,utk,utk->tk", count[u], v[u], v[u]) for u in waves]
-    own = _leaving_out(found, touched, waves, squares) if leave_out else v
+    squares = [_squares(count, v, u) for u in waves]
+    stretched = leave_out and not grouped
+    own = _leaving_out(found, touched, waves, squares) if stretched else v
+    code = layout.cluster[types.first] if grouped else np.zeros(len(types.first), int)
 
     def centre(means: np.ndarray) -> np.ndarray:
         fitted = found.periods.fitted(found.periods.effects(means))
         tau = count * found.residual(means)
         out = weighed(own, fitted)
         for u, square in zip(waves, squares, strict=True):
-            summed = np.einsum("...ut,utk,utk->...tk", tau[..., u, :], v[u], v[u])
-            mean = summed / np.where(square > 0, square, 1.0)  # nought where the wave is untouched
-            out[..., u, :] += np.einsum("utk,...tk->...uk", own[u], mean)
+            summed = _summed(tau, v, u)
+            for c in np.unique(code[u]):
+                mine = u[code[u] == c]
+                mean = _mean(summed, square)
+                if grouped:
+                    mean = _mean_of_others(summed, square, _summed(tau, v, mine), _squares(count, v, mine))
+                out[..., mine, :] += np.einsum("utk,...tk->...uk", own[mine], mean)
         return out
 
-    return Linear(types, v, centre, layout.cluster, own=own if leave_out else None)
+    return Linear(types, v, centre, layout.cluster, own=own if stretched else None)
+
+
+def _squares(count: np.ndarray, v: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Sum of squared weights over the units of some types, shape (T, K)."""
+    return np.einsum("ut,utk,utk->tk", count[u], v[u], v[u])
+
+
+def _summed(tau: np.ndarray, v: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Sum of effects times squared weights over the units of some types, shape (..., T, K)."""
+    return np.einsum("...ut,utk,utk->...tk", tau[..., u, :], v[u], v[u])
+
+
+def _mean(summed: np.ndarray, square: np.ndarray) -> np.ndarray:
+    """Mean effect of a wave in each period, nought where the wave is untouched."""
+    return summed / np.where(square > 0, square, 1.0)
+
+
+def _mean_of_others(summed: np.ndarray, square: np.ndarray, mine: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """The mean effect without one cluster, whose own sums are given; of all, where the wave is one cluster."""
+    left = square - own
+    alone = left <= LONE * square
+    return np.where(alone, _mean(summed, square), (summed - mine) / np.where(alone, 1.0, left))
 
 
 def _leaving_out(

@@ -52,8 +52,15 @@ class Base:
     adjusted: str
     warnings: tuple[str, ...]
 
-    def parts(self, panel: Panel, options: WindowedOptions, errors: Callable[[Imputation], Linear]) -> Parts:
-        """For `assemble`; errors turns weights into contributions."""
+    def parts(
+        self,
+        panel: Panel,
+        options: WindowedOptions,
+        errors: Callable[[Imputation], Linear],
+        *,
+        left_out: bool = False,
+    ) -> Parts:
+        """For `assemble`; errors turns weights into contributions, and left_out is what `Parts` says of them."""
         seen = self.observed
 
         def linear(A: np.ndarray) -> Linear:
@@ -76,6 +83,7 @@ class Base:
             options,
             self.before,
             shown=(seen.cells.since >= 0) | self.told_apart[seen.cells.period],
+            left_out=left_out,
         )
 
 
@@ -86,12 +94,14 @@ def prepare(
     leads: bool = False,
     residual_leads: bool = False,
     apart: np.ndarray | None = None,
+    by_cluster: bool = False,
 ) -> Base:
     """Build it from a panel.
 
     leads           estimate effects before joining on the untouched sample alone
     residual_leads  take them as means of what the untouched sample leaves unexplained
     apart           what else tells units apart, such as the group that an average is over, shape (n, p)
+    by_cluster      clusters of several units are told apart too
 
     Raises DesignError when nothing can be imputed.
     """
@@ -103,6 +113,7 @@ def prepare(
     arrays, gone = _usable(arrays, untouched)
     told = [found.values] if found.names else []
     told += [] if apart is None else [apart]
+    told += [arrays.cluster[:, None].astype(float)] if by_cluster and arrays.gathered else []
     types = gather(arrays.group, arrays.seen, arrays.weight, np.hstack(told)) if told else arrays.types
     late = touched[types.first] & types.seen
     plain = types.masked(~late)

@@ -66,6 +66,11 @@ class Layout:
         return size
 
     @cached_property
+    def gathered(self) -> bool:
+        """Whether some cluster holds several units."""
+        return len(np.unique(self.cluster)) < len(self.cluster)
+
+    @cached_property
     def types(self) -> Types:
         """Units gathered by cohort, observed periods and weights."""
         return _gathered(self.group, self.pattern, self.seen, self.weight)

@@ -25,7 +25,7 @@ class ComparisonOptions(AnticipatingOptions):
         Literal["auto", "analytic", "wild"],
         Field(
             description="Intervals of the headline and horizons: analytic, or the wild cluster bootstrap; auto takes "
-            "the latter under 30 clusters."
+            "the latter from 6 to 29 clusters, unless errors leave each cluster out (imputation with small waves)."
         ),
     ] = "auto"
 
@@ -52,7 +52,7 @@ class TwowayOptions(AnticipatingOptions):
         Literal["auto", "analytic", "bias_reduced", "wild"],
         Field(
             description="analytic (CR1, t on clusters - 1); bias_reduced (CR2, Satterthwaite degrees of freedom); "
-            "wild (restricted wild cluster bootstrap); auto takes wild under 30 clusters, else analytic."
+            "wild (restricted wild cluster bootstrap); auto takes wild from 6 to 29 clusters, else analytic."
         ),
     ] = "auto"
     allow_staggered: Annotated[
