@@ -108,6 +108,15 @@ class Panel:
         kept = self.units.index.isin(rows.index.get_level_values("unit"))
         return replace(self, rows=rows.sort_index(), units=self.units[kept])
 
+    def joining(self, cohort: pd.Series) -> Panel:
+        """The same outcomes had the units joined otherwise; cohort, Periods by unit, missing for never."""
+        units = self.units.assign(cohort=cohort.reindex(self.units.index).astype(self.units["cohort"].dtype))
+        named, period = (self.rows.index.get_level_values(level) for level in ("unit", "period"))
+        rows = self.rows.assign(cohort=units["cohort"].reindex(named).to_numpy())
+        rows["cohort"] = rows["cohort"].astype(self.rows["cohort"].dtype)
+        rows["phase"] = self.study.phases(rows["cohort"], period.to_series(index=rows.index))
+        return replace(self, rows=rows, units=units)
+
     def facts(self) -> list[tuple[str, str]]:
         """What the panel holds, label and value, as texts."""
         window, noun = self.study.window, periods.noun(self.study.frequency, 2)
