@@ -3,6 +3,7 @@
 from evalkit.checks.agreement import check as agreement
 from evalkit.checks.autocorrelation import check as autocorrelation
 from evalkit.checks.balancing import check as balancing
+from evalkit.checks.calibration import check as calibration
 from evalkit.checks.comparisons import check as comparisons
 from evalkit.checks.control_balance import check as control_balance
 from evalkit.checks.detectable import check as detectable
@@ -16,6 +17,7 @@ from evalkit.checks.overlap import check as overlap
 from evalkit.checks.parallel_trends import check as parallel_trends
 from evalkit.checks.placebo_dates import check as placebo_dates
 from evalkit.checks.placebo_units import check as placebo_units
+from evalkit.checks.power import check as power
 from evalkit.checks.pretrend_power import check as pretrend_power
 from evalkit.checks.randomisation import check as randomisation
 from evalkit.checks.seasonality import check as seasonality
@@ -27,6 +29,7 @@ __all__ = [
     "agreement",
     "autocorrelation",
     "balancing",
+    "calibration",
     "comparisons",
     "control_balance",
     "detectable",
@@ -40,6 +43,7 @@ __all__ = [
     "parallel_trends",
     "placebo_dates",
     "placebo_units",
+    "power",
     "pretrend_power",
     "randomisation",
     "seasonality",

@@ -1,6 +1,7 @@
 """Pseudo-collaboratives: rollouts that never happened, drawn from a study's own untouched unit-periods."""
 
-from evalkit.placebos.calibration import Calibrated, Calibration, calibrate
+from evalkit.placebos.calibration import Draws, calibrate
 from evalkit.placebos.pool import Pool, pool
+from evalkit.placebos.record import Calibrated, Calibration
 
-__all__ = ["Calibrated", "Calibration", "Pool", "calibrate", "pool"]
+__all__ = ["Calibrated", "Calibration", "Draws", "Pool", "calibrate", "pool"]

@@ -10,6 +10,7 @@ from evalkit.plots.estimates import counterfactual, effect_path, forest
 from evalkit.plots.events import event_study
 from evalkit.plots.groups import groups
 from evalkit.plots.panels import group_means, heat_map, rollout
+from evalkit.plots.placebos import calibration, power
 from evalkit.plots.randomisation import randomisation
 from evalkit.plots.sites import caterpillar
 from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
@@ -17,6 +18,7 @@ from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
 __all__ = [
     "autocorrelation",
     "balance",
+    "calibration",
     "caterpillar",
     "cells",
     "comparisons",
@@ -33,6 +35,7 @@ __all__ = [
     "influence",
     "placebo_dates",
     "placebo_units",
+    "power",
     "pretrend_power",
     "randomisation",
     "rollout",

@@ -1,0 +1,112 @@
+"""How often would this design find an effect where there is none?
+
+The design is put to pseudo-collaboratives that changed nothing, drawn from the study's own untouched unit-periods
+(`evalkit.placebos`). The share of them in which its interval excludes zero is its false-positive rate on these data;
+their spread says how far off an estimate typically is; and their quantiles, in standard errors, make an interval
+that owes nothing to a model of the errors.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from evalkit import numbers
+from evalkit.checks._its import excludes_zero, labelled, not_applicable
+from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.placebos import Calibrated, Calibration
+from evalkit.placebos.pool import Pool
+
+NAME = "calibration"
+QUESTION = "How often would this design find an effect where there is none?"
+NOTABLE = 0.08  # a false-positive rate above this is a concern
+
+
+def check(calibration: Calibration, estimate: Estimate | Refusal) -> Check:
+    """Concern when more than 8 % of the draws were taken for an effect, or the calibrated interval alone holds zero.
+
+    Draws are by lot, and, where units joined because of the outcome, as selective as that too.
+
+    calibration  the record of the design among others, as `evalkit.placebos.calibrate` returns it
+
+    Inconclusive when the real interval holds zero; reassuring when the rate is at most 8 % and both intervals
+    exclude zero. `value` is the false-positive rate. `data`: one row a draw, effect (in the outcome's unit) and
+    real (False), the real estimate first; and label, unit, level. Not applicable to a design without a record.
+    """
+    if isinstance(estimate, Refusal):
+        reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
+        return not_applicable(NAME, QUESTION, reading, estimate.design)
+    record = calibration.found.get(estimate.design)
+    if record is None:
+        why = calibration.refused.get(estimate.design, "it was not put to pseudo-collaboratives")
+        return not_applicable(NAME, QUESTION, f"There is no record of it: {why}.", estimate.design)
+    head = estimate.headline
+    span = record.interval(head["estimate"], head["std_error"])
+    leant = calibration.leant.get(estimate.design)
+    verdict, closing = _judged(estimate, record, span, leant)
+    parts = [_source(calibration, record), _record(estimate, record), _real(estimate, record, span)]
+    reading = " ".join([*parts, *_selected(calibration, estimate, leant), closing])
+    effects = np.concatenate([[head["estimate"]], record.run.estimate])
+    data = labelled(pd.DataFrame({"effect": effects, "real": np.arange(len(effects)) == 0}), estimate)
+    return Check(NAME, QUESTION, verdict, reading, record.false_positive, estimate.design, data)
+
+
+def _judged(
+    estimate: Estimate, record: Calibrated, span: tuple[float, float], leant: Calibrated | None
+) -> tuple[Literal["reassuring", "inconclusive", "concern"], str]:
+    clear, kept = excludes_zero(estimate.headline), span[0] > 0 or span[1] < 0
+    if record.false_positive > NOTABLE:
+        return "concern", f"More than {numbers.per_cent(NOTABLE)} is too often: its interval is too narrow here."
+    if leant is not None and leant.false_positive > NOTABLE:
+        return "concern", "So often the way units were chosen alone looks like an effect: regression to the mean."
+    if clear and not kept:
+        return "concern", "Its own interval excludes zero, and the calibrated one does not."
+    if not clear:
+        return "inconclusive", "The rate is as it should be, but its interval holds zero."
+    return "reassuring", "The rate is as it should be, and both intervals exclude zero."
+
+
+def _source(calibration: Calibration, record: Calibrated) -> str:
+    source = calibration.source
+    what = "pseudo-collaboratives" if isinstance(source, Pool) else "simulated panels"
+    text = f"{numbers.count(record.draws)} {what} that changed nothing were made of {source.sentence()}."
+    if record.run.lost:
+        text += f" In {numbers.count(record.run.lost)} more it could not be computed."
+    return text
+
+
+def _record(estimate: Estimate, record: Calibrated) -> str:
+    places = numbers.decimals_for([record.spread])
+    rate, error = numbers.per_cent(record.false_positive), numbers.number(196 * record.monte_carlo, 1)
+    return (
+        f"The {numbers.per_cent(record.level)} interval excluded zero in {rate} of them (simulation error {error} "
+        f"points). The effect found was typically {numbers.number(record.typical, places)} {estimate.unit} away from "
+        f"zero, on average {numbers.signed(record.bias, places)}; standard errors were "
+        f"{numbers.number(record.ratio, 2)} times what they should be."
+    )
+
+
+def _selected(calibration: Calibration, estimate: Estimate, leant: Calibrated | None) -> list[str]:
+    """What entry as selective as the real one does without any programme."""
+    if leant is None or calibration.chosen is None:
+        return []
+    bias = numbers.signed(leant.bias, numbers.decimals_for([leant.spread]))
+    pool = calibration.chosen
+    many = f"{int(pool.sizes.sum())} of {len(pool.things)}"
+    drawn = f"{numbers.count(leant.draws)} draws of {many}, at {numbers.of(len(pool.places), 'date')}"
+    return [
+        f"Chosen as selectively as those that joined ({drawn}), units showed an effect in "
+        f"{numbers.per_cent(leant.false_positive)}, on average {bias} {estimate.unit}."
+    ]
+
+
+def _real(estimate: Estimate, record: Calibrated, span: tuple[float, float]) -> str:
+    head = estimate.headline
+    places = numbers.decimals_for([head["std_error"]])
+    rank = numbers.p_text(record.rank(head["estimate"], head["std_error"]))
+    return (
+        f"The real effect, {numbers.signed(head['estimate'], places)}, has {rank} among them in standard errors; by "
+        f"the draws' quantiles its interval is {numbers.interval(*span, places)}."
+    )

@@ -1,0 +1,107 @@
+"""How wrong a design is on a study's own data: its record over pseudo-collaboratives that changed nothing.
+
+Of B draws with estimates theta_b, errors s_b and intervals at level 1 - a:
+
+    false-positive rate   share of draws whose interval excludes nought; its Monte Carlo error sqrt(p (1 - p) / B)
+    bias                  mean of theta_b; typical error: median of |theta_b|
+    rank                  (1 + draws with |theta_b / s_b| of the real size or more) / (1 + B)
+    calibrated interval   theta - q_{1-a/2} s to theta - q_{a/2} s, q_p the p-quantile of theta_b / s_b
+
+The last two are in standard errors, so that a pool with fewer units than the study serves; they take the study's
+errors to be wrong by the same factor as those of the draws, and its bias in standard errors to be theirs.
+
+Sources: Bertrand, Duflo and Mullainathan (2004), Q J Econ 119:249, on placebo laws; Schuemie and others (2018), Proc
+Natl Acad Sci 115:2571, on calibration by negative controls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from evalkit.placebos.pool import Pool
+from evalkit.placebos.residuals import Resampled
+from evalkit.placebos.runs import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A design's record.
+
+    false_positive, monte_carlo  share of intervals that exclude nought, and its simulation error
+    bias, typical, spread        mean, median size and standard deviation of the estimates, in the outcome's unit
+    ratio                        root mean squared standard error over the standard deviation of the estimates
+    """
+
+    run: Run
+    level: float
+
+    @property
+    def draws(self) -> int:
+        """Draws in which it could be computed."""
+        return len(self.run.estimate)
+
+    @property
+    def false_positive(self) -> float:
+        """Share of draws whose interval excludes nought."""
+        return float(self.run.rejected.mean())
+
+    @property
+    def monte_carlo(self) -> float:
+        """Standard error of that share from drawing."""
+        p = self.false_positive
+        return float(np.sqrt(p * (1 - p) / self.draws))
+
+    @property
+    def bias(self) -> float:
+        """Mean estimate."""
+        return float(self.run.estimate.mean())
+
+    @property
+    def typical(self) -> float:
+        """Median size of an estimate where there is nothing."""
+        return float(np.median(np.abs(self.run.estimate)))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the estimates."""
+        return float(self.run.estimate.std(ddof=1))
+
+    @property
+    def ratio(self) -> float:
+        """Root mean squared standard error over the standard deviation of the estimates."""
+        return float(np.sqrt((self.run.error**2).mean()) / self.spread)
+
+    @property
+    def statistics(self) -> np.ndarray:
+        """Estimates over their standard errors, shape (draws,)."""
+        return self.run.estimate / self.run.error
+
+    def rank(self, estimate: float, error: float) -> float:
+        """Share of draws at least as far from nought as the real estimate, which counts as one of them."""
+        return float((1 + (np.abs(self.statistics) >= abs(estimate / error)).sum()) / (1 + self.draws))
+
+    def interval(self, estimate: float, error: float) -> tuple[float, float]:
+        """The real estimate's interval with quantiles of the draws instead of Student's t."""
+        tail = (1 - self.level) / 2
+        low, high = np.quantile(self.statistics, [tail, 1 - tail])
+        return float(estimate - high * error), float(estimate - low * error)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Records of several designs over the same draws.
+
+    source   where draws come from
+    found    by design, units drawn by lot
+    refused  designs without a record, and why
+    leant    by design, units drawn as selectively as they joined; empty where entry was not by the outcome
+    chosen   where those draws come from
+    """
+
+    source: Pool | Resampled
+    found: dict[str, Calibrated]
+    refused: dict[str, str]
+    leant: dict[str, Calibrated] = field(default_factory=dict)
+    chosen: Pool | None = None
