@@ -25,6 +25,7 @@ from evalkit.errors import DesignError
 from evalkit.estimators._did import front
 from evalkit.estimators._did.layout import Layout, layout
 from evalkit.estimators._did.relabelled import by_cluster
+from evalkit.estimators._did.rollouts import own_order
 from evalkit.panel import Panel
 
 FEWEST = 2  # units or clusters of a wave: of one alone nobody knows the variation
@@ -152,10 +153,11 @@ def _untouched(panel: Panel, starts: np.ndarray) -> str:
 
 
 def _things(arrays: Layout, whole: bool) -> list[np.ndarray]:
-    """The rows of each unit or cluster."""
+    """The rows of each unit or cluster, in an order that neither names nor the order of rows decide."""
+    order = own_order(arrays)
     if not whole:
-        return [np.array([i]) for i in range(len(arrays.g))]
-    return [np.flatnonzero(arrays.cluster == c) for c in np.unique(arrays.cluster)]
+        return [np.array([i]) for i in order]
+    return [np.flatnonzero(arrays.cluster == c) for c in dict.fromkeys(arrays.cluster[order].tolist())]
 
 
 def _scaled(sizes: np.ndarray, most: int) -> np.ndarray | None:

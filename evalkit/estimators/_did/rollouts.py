@@ -81,7 +81,7 @@ def lot(layout: Layout, strata: np.ndarray | None = None) -> Lot:
 
     Raises DesignError when nothing could have been drawn otherwise.
     """
-    order = _own_order(layout)
+    order = own_order(layout)
     whole = by_cluster(layout)
     if whole:
         units = [order[layout.cluster[order] == c] for c in dict.fromkeys(layout.cluster[order].tolist())]
@@ -127,7 +127,7 @@ def redraw(
     return Redrawn(theta, below, every, rest.lost)
 
 
-def _own_order(layout: Layout) -> np.ndarray:
+def own_order(layout: Layout) -> np.ndarray:
     """An order of the units by their own outcomes."""
     rows = np.where(layout.seen, layout.Y, np.inf)
     return np.lexsort((np.nan_to_num(layout.g, nan=-1.0), *rows.T[::-1]))
