@@ -201,6 +201,31 @@ def test_minus_after_joining_is_marked_where_it_is(panel):
     assert mark not in svg(plots.comparisons(clean))
 
 
+def test_the_legend_of_the_grid_lists_only_what_is_there(panel):
+    whole = fit("imputation", panel)
+    kept = whole.cells[~whole.cells["phase"].eq("transition") & whole.cells["event_time"].eq(5)]
+    one = dataclasses.replace(whole, cells=kept.iloc[:1].assign(std_error=np.inf))
+    entries = (b"Over 1.96 errors", b"The wave joined", b"Transition: in no average", b"Not estimated")
+    assert [entry in svg(plots.cells(whole)) for entry in entries] == [True] * 4
+    assert [entry in svg(plots.cells(one)) for entry in entries] == [False] * 4
+
+
+def test_the_legend_of_weights_lists_only_what_is_there(panel):
+    check = checks.comparisons(panel, fit("group_time", panel))
+    for gone, entry in (
+        ((), b"Transition, excluded"),
+        (("transition",), b">Excluded<"),
+        (("excluded",), b">Transition<"),
+    ):
+        phase = check.data["phase"].where(~check.data["phase"].isin(gone), "pre")
+        shown = plots.comparisons(dataclasses.replace(check, data=check.data.assign(phase=phase)))
+        assert entry in svg(shown)
+    phase = check.data["phase"].where(check.data["phase"].eq("post"), "pre")
+    plain_text = svg(plots.comparisons(dataclasses.replace(check, data=check.data.assign(phase=phase))))
+    assert b"ransition" not in plain_text
+    assert b"xcluded" not in plain_text
+
+
 def test_what_was_not_taken_apart_has_no_scatter(panel):
     shown = plots.decomposition(checks.comparisons(panel, fit("group_time", panel)))
     assert "No figure" in shown.text

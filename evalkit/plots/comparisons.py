@@ -48,13 +48,13 @@ def comparisons(check: Check) -> Shown:
         ):
             if mark(axes, weights, where, marker, end, size):
                 handles.append(Line2D([], [], linestyle="", marker=marker, color=GREY, label=label))
-        _joined(axes, waves, window)
+        if _joined(axes, waves, window):
+            handles.append(Line2D([], [], color="black", linewidth=2, label="The wave joined"))
+        left_out = [name for name in ("transition", "excluded") if (phase == name).any()]
+        if left_out:
+            handles.append(hatched(", ".join(left_out).capitalize()))
         axes.set_yticks(range(len(waves)), [w if w != "never" else "never joined" for w in waves])
         axes.set_ylabel("Wave joined in")
-        handles += [
-            Line2D([], [], color="black", linewidth=2, label="The wave joined"),
-            hatched("Transition, excluded"),
-        ]
         legend(figure, handles)
     alt = f"Grid of the weights of {numbers.of(len(waves), 'group')} over {len(window)} periods. {check.reading}"
     rows = [
@@ -66,12 +66,15 @@ def comparisons(check: Check) -> Shown:
     return shown(figure, alt, f"{label}: who is compared with whom ({titled(check.design)})", header, rows)
 
 
-def _joined(axes: Axes, waves: list[str], window: pd.PeriodIndex) -> None:
+def _joined(axes: Axes, waves: list[str], window: pd.PeriodIndex) -> list[Line2D]:
+    """A line where each wave joined, if that is in the grid."""
+    found = []
     for i, wave in enumerate(waves):
         if wave != "never":
             at = (periods.parse(wave, periods.frequency_of(window[0])) - window[0]).n
             if 0 <= at <= len(window):
-                axes.plot([at - 0.5] * 2, [i - 0.5, i + 0.5], color="black", linewidth=2)
+                found += axes.plot([at - 0.5] * 2, [i - 0.5, i + 0.5], color="black", linewidth=2)
+    return found
 
 
 def _when(window: pd.PeriodIndex, row: np.ndarray) -> str:
