@@ -50,7 +50,7 @@ def cells(estimate: Estimate, *, across: Across = "calendar") -> Shown:
         dots = mark(axes, values, marked, "o", end)
         _axes(axes, places, across)
         lines = _joining(axes, waves, places, across)
-        axes.set_yticks(range(len(waves)), [periods.code(w) for w in waves])
+        axes.set_yticks(range(len(waves)), [periods.label(w) for w in waves])
         axes.set_ylabel("Wave joined in")
         dot = Line2D(
             [], [], linestyle="", marker="o", markersize=4, color=GREY, label=f"Over {CLEAR} errors from zero"
@@ -120,7 +120,7 @@ def _table(estimate: Estimate, decimals: int) -> tuple[list[str], list[list[str]
     level = numbers.per_cent(estimate.level)
     rows = [
         [
-            f"{periods.code(row.cohort)}, {periods.code(row.period)}",
+            f"{periods.label(row.cohort)}, {periods.label(row.period)}",
             str(int(row.event_time)),
             row.phase,
             numbers.signed(row.estimate, decimals),

@@ -53,12 +53,16 @@ def comparisons(check: Check) -> Shown:
         left_out = [name for name in ("transition", "excluded") if (phase == name).any()]
         if left_out:
             handles.append(hatched(", ".join(left_out).capitalize()))
-        axes.set_yticks(range(len(waves)), [w if w != "never" else "never joined" for w in waves])
+        axes.set_yticks(range(len(waves)), [periods.relabel(w) if w != "never" else "never joined" for w in waves])
         axes.set_ylabel("Wave joined in")
         legend(figure, handles)
     alt = f"Grid of the weights of {numbers.of(len(waves), 'group')} over {len(window)} periods. {check.reading}"
     rows = [
-        [wave, *(numbers.signed(float(row[side].sum()), 3) for side in (row > 0, row < 0)), _when(window, row)]
+        [
+            periods.relabel(wave),
+            *(numbers.signed(float(row[side].sum()), 3) for side in (row > 0, row < 0)),
+            _when(window, row),
+        ]
         for wave, row in zip(waves, weights, strict=True)
     ]
     header = ["Wave", "Sum of plus", "Sum of minus", "Periods with weight"]
@@ -79,7 +83,7 @@ def _joined(axes: Axes, waves: list[str], window: pd.PeriodIndex) -> list[Line2D
 
 def _when(window: pd.PeriodIndex, row: np.ndarray) -> str:
     used = window[row != 0]
-    return f"{periods.code(used[0])} to {periods.code(used[-1])} ({len(used)})" if len(used) else "none"
+    return f"{periods.label(used[0])} to {periods.label(used[-1])} ({len(used)})" if len(used) else "none"
 
 
 @answered
@@ -117,7 +121,7 @@ def decomposition(check: Check) -> Shown:
     )
     rows = [
         [
-            f"{r.joined} against {r.comparison}",
+            f"{periods.relabel(r.joined)} against {periods.relabel(r.comparison)}",
             numbers.number(100 * r.weight, 2),
             numbers.signed(r.estimate, places),
             r.kind,
