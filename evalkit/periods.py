@@ -93,8 +93,18 @@ def say(period: pd.Period) -> str:
     return f"Q{period.quarter} {period.year}" if period.freqstr.startswith("Q") else period.strftime("%B %Y")
 
 
+def label(period: pd.Period) -> str:
+    """How a period is written in tables and figures: `2024-04`, `Q2 2024` or `2024`."""
+    return say(period) if period.freqstr.startswith("Q") else code(period)
+
+
+def relabel(name: str) -> str:
+    """The name of a period as `code` wrote it, written as `label` does; any other text as it is."""
+    return label(parse(name)) if _QUARTER.fullmatch(name) else name
+
+
 def code(period: pd.Period) -> str:
-    """How a period is written in tables and files: `2024-04`, `2024-Q2` or `2024`."""
+    """How a period is written in files: `2024-04`, `2024-Q2` or `2024`."""
     if period.freqstr.startswith("Y"):
         return f"{period.year:04d}"
     if period.freqstr.startswith("Q"):
@@ -108,7 +118,7 @@ def noun(frequency: Frequency, count: int = 1) -> str:
 
 
 def runs(which: Iterable[pd.Period]) -> str:
-    """Periods as runs: `2020-04 to 2020-06, 2021-01 (4 months)`."""
+    """Periods as runs, written as `label` does: `2020-04 to 2020-06, 2021-01 (4 months)`."""
     ordered = sorted(set(which))
     spans: list[list[pd.Period]] = []
     for period in ordered:
@@ -116,7 +126,7 @@ def runs(which: Iterable[pd.Period]) -> str:
             spans[-1].append(period)
         else:
             spans.append([period])
-    parts = [code(s[0]) if len(s) == 1 else f"{code(s[0])} to {code(s[-1])}" for s in spans]
+    parts = [label(s[0]) if len(s) == 1 else f"{label(s[0])} to {label(s[-1])}" for s in spans]
     listed = ", ".join(parts[:MOST_RUNS]) + (
         f" and {len(parts) - MOST_RUNS} more runs" if len(parts) > MOST_RUNS else ""
     )

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -49,6 +51,26 @@ def test_check_takes_a_path_from_anywhere(capsys, tmp_path, monkeypatch):
     code, out, _ = run(capsys, "check", ROOT / "data" / "collaboratives" / "uec.yml")
     assert code == 0
     assert "uec: sound" in out
+
+
+def test_check_says_a_warning_once_with_the_outcomes_it_applies_to(capsys, make):
+    random, months = np.random.default_rng(1), pd.period_range("2018-01", periods=24, freq="M").astype(str)
+    rows = pd.DataFrame([(f"U{i}", m, *random.normal(size=3)) for i in range(8) for m in months],
+                        columns=["unit", "period", "y", "z", "w"])  # fmt: skip
+    rows.loc[rows["unit"].eq("U3") & rows["period"].eq("2018-05"), ["z", "w"]] = np.nan
+    rollout = pd.DataFrame({"unit": [f"U{i}" for i in range(8)], "joined": ["2019-10", *[""] * 7]})
+    outcomes = [{"name": name, "label": name, "kind": "continuous", "value": name, "better": "higher", "role": role}
+                for name, role in (("y", "primary"), ("z", "secondary"), ("w", "secondary"))]  # fmt: skip
+    source = {"reader": "csv", "path": "panel.csv", "gaps": "allow"}
+    path = make.write(rows, rollout, outcomes=outcomes, source=source)
+    code, out, err = run(capsys, "check", path)
+    assert (code, err) == (0, "")
+    warnings = [line.removeprefix("warning: ") for line in out.splitlines()[:-1]]
+    for refused in ("Interrupted time series was not computed", "Group-time difference-in-differences was not"):
+        assert len([w for w in warnings if w.startswith(refused)]) == 1  # of every outcome, so none is named
+        assert out.count(refused) == 1
+    assert len([w for w in warnings if w.startswith("z, w: ") and "missing" in w]) == 1
+    assert len(set(warnings)) == len(warnings)
 
 
 def test_an_unknown_study_is_refused_with_a_suggestion(capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import statsmodels.api as sm
 from conftest import REFERENCE, Maker
 
-from evalkit import checks, estimators, inference, tables
+from evalkit import checks, estimators, inference, numbers, plots, tables
 from evalkit.errors import DesignError
 from evalkit.estimate import GROUPS, Estimate, Refusal, framed
 from evalkit.estimators._did import bacon
@@ -318,6 +319,17 @@ def test_the_balance_table_holds_the_means(make):
     shown = tables.balance(checks.overlap(data, estimators.fit("group_time", data)))
     assert shown.html.count("<tr>") == 4  # header, x, level, trend
     assert "level of the outcome" in shown.text
+    assert shown.html.count("djust") == 2
+
+
+def test_without_covariates_the_balance_shows_nothing_of_an_adjustment(make):
+    data = one_wave(make, 0.7)
+    check = checks.overlap(data, estimators.fit("group_time", data))
+    table, figure = tables.balance(check), plots.balance(check)
+    head = ["Measure", "Joined", "Comparison", "Standardised difference"]
+    assert re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table.html) == head
+    assert re.findall(r'<th scope="col"[^>]*>(.*?)</th>', figure.html) == ["Measure", "Not adjusted"]
+    assert numbers.signed(check.data["difference_before"].iloc[0], 2) in table.text
 
 
 # -- heterogeneity, families, engines ----------------------------------------------

@@ -125,6 +125,39 @@ def number(text):
     return float(text.replace("−", "-").replace("+", ""))
 
 
+@pytest.fixture(scope="module")
+def quarterly(tmp_path_factory):
+    random = np.random.default_rng(4)
+    quarters = [f"{year}-Q{quarter}" for year in range(2014, 2019) for quarter in (1, 2, 3, 4)]
+    units = [f"U{i:02d}" for i in range(24)]
+    rows = pd.DataFrame([(u, q, random.normal()) for u in units for q in quarters], columns=["unit", "period", "y"])
+    rollout = pd.DataFrame({"unit": units, "joined": ["2016-Q2"] * 6 + ["2017-Q1"] * 6 + [""] * 12})
+    return Maker(tmp_path_factory.mktemp("quarterly")).panel(
+        rows, rollout, window=[quarters[0], quarters[-1]], horizons=[3],
+        source={"reader": "csv", "path": "panel.csv", "frequency": "quarter"},
+        model={"twoway": {"allow_staggered": True}, "heterogeneity": {"by": ["wave"]}},
+    )  # fmt: skip
+
+
+OF_QUARTERS = {
+    "cells": FIGURES["cells"],
+    "comparisons": FIGURES["comparisons"],
+    "decomposition": lambda p: plots.decomposition(checks.comparisons(p, fit("twoway", p))),
+    "groups": FIGURES["groups"],
+    "waves": plots.rollout,
+    "weights": lambda p: tables.weights(fit("synthetic_did", p)),
+}
+
+
+@pytest.mark.parametrize("name", OF_QUARTERS)
+def test_quarters_are_written_in_one_way(quarterly, name):
+    shown = OF_QUARTERS[name](quarterly)
+    drawn = svg(shown).decode() if "data:image" in shown.html else ""
+    every = re.sub(r'base64,[^"]*', "", shown.html) + shown.text + drawn
+    assert "Q2 2016" in every
+    assert not re.search(r"\d{4}-?Q\d", every)
+
+
 def test_the_band_is_in_the_table_and_holds_the_pointwise_intervals(panel):
     estimate = fit("group_time", panel)
     shown = plots.event_study(estimate)
@@ -199,6 +232,31 @@ def test_minus_after_joining_is_marked_where_it_is(panel):
     assert (mark in svg(plots.comparisons(found))) == (found.value > 0)
     assert found.value > 0
     assert mark not in svg(plots.comparisons(clean))
+
+
+def test_the_legend_of_the_grid_lists_only_what_is_there(panel):
+    whole = fit("imputation", panel)
+    kept = whole.cells[~whole.cells["phase"].eq("transition") & whole.cells["event_time"].eq(5)]
+    one = dataclasses.replace(whole, cells=kept.iloc[:1].assign(std_error=np.inf))
+    entries = (b"Over 1.96 errors", b"The wave joined", b"Transition: in no average", b"Not estimated")
+    assert [entry in svg(plots.cells(whole)) for entry in entries] == [True] * 4
+    assert [entry in svg(plots.cells(one)) for entry in entries] == [False] * 4
+
+
+def test_the_legend_of_weights_lists_only_what_is_there(panel):
+    check = checks.comparisons(panel, fit("group_time", panel))
+    for gone, entry in (
+        ((), b"Transition, excluded"),
+        (("transition",), b">Excluded<"),
+        (("excluded",), b">Transition<"),
+    ):
+        phase = check.data["phase"].where(~check.data["phase"].isin(gone), "pre")
+        shown = plots.comparisons(dataclasses.replace(check, data=check.data.assign(phase=phase)))
+        assert entry in svg(shown)
+    phase = check.data["phase"].where(check.data["phase"].eq("post"), "pre")
+    plain_text = svg(plots.comparisons(dataclasses.replace(check, data=check.data.assign(phase=phase))))
+    assert b"ransition" not in plain_text
+    assert b"xcluded" not in plain_text
 
 
 def test_what_was_not_taken_apart_has_no_scatter(panel):

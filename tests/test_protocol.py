@@ -437,7 +437,16 @@ def test_runs_of_periods_are_told_as_runs():
     window = pd.period_range("2019-11", "2020-12", freq="M")
     assert periods.runs(window[[0, 1, 2, 5]]) == "2019-11 to 2020-01, 2020-04 (4 months)"
     assert periods.runs(window[[3]]) == "2020-02"
-    assert periods.runs(pd.period_range("2019Q4", periods=2, freq="Q-DEC")) == "2019-Q4 to 2020-Q1 (2 quarters)"
+    assert periods.runs(pd.period_range("2019Q4", periods=2, freq="Q-DEC")) == "Q4 2019 to Q1 2020 (2 quarters)"
+
+
+def test_tables_and_figures_write_quarters_as_prose_does():
+    quarter, month, year = pd.Period("2019Q4"), pd.Period("2019-11", "M"), pd.Period("2019", "Y-DEC")
+    assert [periods.label(p) for p in (quarter, month, year)] == ["Q4 2019", "2019-11", "2019"]
+    assert periods.label(quarter) == periods.say(quarter)
+    assert [periods.relabel(name) for name in ("2019-Q4", "2019-11", "2019", "never")] == [
+        "Q4 2019", "2019-11", "2019", "never",
+    ]  # fmt: skip
 
 
 # -- the schema that editors use -----------------------------------------------

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from evalkit import numbers
+from evalkit import numbers, periods
 from evalkit.checks._path import nothing
 from evalkit.estimate import Check, Estimate, Refusal
 
@@ -67,7 +67,8 @@ def check(estimate: Estimate | Refusal) -> Check:
 
 
 def _rows(estimate: Estimate, tests: dict[str, float]) -> pd.DataFrame:
-    groups = estimate.groups
+    groups, wave = estimate.groups, estimate.groups["kind"].eq("wave")
+    groups = groups.assign(group=groups["group"].mask(wave, groups["group"].astype(str).map(periods.relabel)))
     raw = {kind: estimate.diagnostics[P + kind] for kind in tests}
     kept = groups.assign(p=groups["kind"].map(raw).astype(float), p_adjusted=groups["kind"].map(tests).astype(float))
     return kept[COLUMNS].assign(

@@ -93,19 +93,23 @@ def check(options: Namespace) -> int:
 
 
 def _warnings(panels: dict[str, Panel], primary: Panel) -> list[str]:
-    """What is suspicious in the data, of another outcome by name, and the designs that cannot be computed."""
+    """What is suspicious in the data, and the designs that cannot be computed.
+
+    Each is said once, with the outcomes that it applies to, or with none where it applies to all.
+    """
     from evalkit import estimators
     from evalkit.estimate import Refusal
     from evalkit.workbench import designs
 
-    found = list(primary.warnings)
-    others = [p for p in panels.values() if p is not primary]
-    found += [f"{p.outcome.name}: {w}" for p in others for w in p.warnings if w not in primary.warnings]
-    for panel in (primary, *others):
+    ordered = (primary, *(p for p in panels.values() if p is not primary))
+    found = [(p.outcome.name, warning) for p in ordered for warning in p.warnings]
+    for panel in ordered:
         tried = [estimators.attempt(design, panel) for design in designs(panel)]
-        name = "" if panel is primary else f"{panel.outcome.name}: "
-        found += [f"{name}{one!r}" for one in tried if isinstance(one, Refusal)]
-    return found
+        found += [(panel.outcome.name, repr(one)) for one in tried if isinstance(one, Refusal)]
+    said: dict[str, dict[str, None]] = {}
+    for outcome, message in found:
+        said.setdefault(message, {})[outcome] = None
+    return [m if len(names) == len(panels) else f"{', '.join(names)}: {m}" for m, names in said.items()]
 
 
 def _check_notebooks(names: tuple[str, ...]) -> None:

@@ -44,3 +44,18 @@ def identity(panel: Panel, design: str, title: str) -> dict[str, str | float]:
 def horizon_name(study: Study, horizon: int) -> str:
     """What the effect at a distance from joining is called."""
     return f"effect {horizon} {periods.noun(study.frequency, horizon)} after joining"
+
+
+def at_horizons(study: Study, times: np.ndarray, after: np.ndarray) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The declared horizons among the analysed times since joining, each by name with its contrast, and the others.
+
+    times  since joining, of whatever shape; `after`, of the same shape, whether they are analysed
+    """
+    found, absent = {}, []
+    for horizon in dict.fromkeys(study.protocol.horizons):
+        here = after & (times == horizon)
+        if here.any():
+            found[horizon_name(study, horizon)] = here.astype(float)
+        else:
+            absent.append(horizon_name(study, horizon))
+    return found, absent

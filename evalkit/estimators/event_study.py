@@ -25,7 +25,7 @@ import pandas as pd
 from evalkit import inference
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate, framed
-from evalkit.estimators._common import exposure, horizon_name, identity, size
+from evalkit.estimators._common import at_horizons, exposure, identity, size
 from evalkit.estimators._did import reach
 from evalkit.estimators._did.common_start import ASSUMPTION, fit_regression, reduced, require_common_start
 from evalkit.estimators._did.layout import Layout, layout
@@ -139,16 +139,10 @@ def _averages(
     after = np.isin(times, analysed)
     if not after.any():
         raise DesignError("no analysed period after joining", study.slug, "shorten `transition` or widen `window`")
-    names, columns, warnings = [name], [after / after.sum()], []
-    for horizon in dict.fromkeys(study.protocol.horizons):
-        said = horizon_name(study, horizon)
-        here = after & (times == horizon)
-        if here.any():
-            names.append(said)
-            columns.append(here.astype(float))
-        else:
-            warnings.append(f"The {said} is not in an analysed period and is not given.")
-    return names, np.column_stack(columns), warnings
+    found, absent = at_horizons(study, times, after)
+    columns = {name: after / after.sum(), **found}
+    warnings = [f"The {one} is not in an analysed period and is not given." for one in absent]
+    return [*columns], np.column_stack([*columns.values()]), warnings
 
 
 def _events(panel: Panel, arrays: Layout, times: np.ndarray, since: np.ndarray, single: Judged) -> pd.DataFrame:

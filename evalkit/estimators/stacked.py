@@ -28,7 +28,7 @@ import pandas as pd
 from evalkit import inference, numbers, periods
 from evalkit.errors import DesignError
 from evalkit.estimate import EVENTS, Estimate, framed
-from evalkit.estimators._common import exposure, horizon_name, identity, size
+from evalkit.estimators._common import at_horizons, exposure, identity, size
 from evalkit.estimators._did import front, reach
 from evalkit.estimators._did.layout import Layout, layout
 from evalkit.estimators._did.stacks import Stacked, Stacks, build, reference, stacked
@@ -150,18 +150,14 @@ def _averages(panel: Panel, times: np.ndarray, stacks: Stacks) -> tuple[list[str
         )
     size_of = np.array([(stacks.joined & (stacks.since == k)).sum() for k in times], float)
     weights = np.where(after, size_of, 0.0)
-    names, columns, warnings = ["average effect on the joined (ATT)"], [weights / weights.sum()], []
-    names.append("mean over periods since joining")
-    columns.append(after / after.sum())
-    for horizon in dict.fromkeys(panel.study.protocol.horizons):
-        name = horizon_name(panel.study, horizon)
-        here = after & (times == horizon)
-        if here.any():
-            names.append(name)
-            columns.append(here.astype(float))
-        else:
-            warnings.append(f"The {name} is not given: it lies outside the stacks' window.")
-    return names, np.column_stack(columns), warnings
+    found, absent = at_horizons(panel.study, times, after)
+    columns = {
+        "average effect on the joined (ATT)": weights / weights.sum(),
+        "mean over periods since joining": after / after.sum(),
+        **found,
+    }
+    warnings = [f"The {one} is not given: it lies outside the stacks' window." for one in absent]
+    return [*columns], np.column_stack([*columns.values()]), warnings
 
 
 def _events(

@@ -88,7 +88,7 @@ def _denominators(panel: Panel) -> list[str]:
     units = worst.index[worst > np.log(JUMP)]
     if not len(units):
         return []
-    listed = pd.Index([f"{unit} about {periods.code(_peak(jump.loc[unit]))}" for unit in units])
+    listed = pd.Index([f"{unit} about {periods.label(_peak(jump.loc[unit]))}" for unit in units])
     return [f"{_units(len(units))} changed in size by a factor of {JUMP} or more ({some(listed)}): merged or split?"]
 
 

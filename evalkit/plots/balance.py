@@ -43,9 +43,12 @@ def balance(check: Check) -> Shown:
         axes.set_xlabel("Joined less comparison, in standard deviations")
         figure.legend(loc="outside lower left", ncols=2, fontsize=9)
     alt = f"Standardised differences in {numbers.of(len(data), 'measure')} before joining. {check.reading}"
+    columns = {"Before adjustment": "difference_before", "After adjustment": "difference_after"}
+    if not adjusted:
+        columns = {"Not adjusted": "difference_before"}
     rows = [
-        [str(r.name), numbers.signed(r.difference_before, 2), numbers.signed(r.difference_after, 2)]
-        for r in check.data.rename_axis("i").itertuples(index=False)
+        [str(row["name"]), *(numbers.signed(float(row[c]), 2) for c in columns.values())]
+        for _, row in check.data.iterrows()
     ]
-    header = ["Measure", "Before adjustment", "After adjustment"]
+    header = ["Measure", *columns]
     return shown(figure, alt, f"{data['label'].iloc[0]}: joined and comparison before joining", header, rows)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -46,17 +47,22 @@ def cells(estimate: Estimate, *, across: Across = "calendar") -> Shown:
     with canvas(height=height(len(waves))) as (figure, axes):
         end = grid(figure, axes, values, f"Effect ({estimate.unit})")
         hatch(axes, transition)
-        mark(axes, values, marked, "o", end)
+        dots = mark(axes, values, marked, "o", end)
         _axes(axes, places, across)
-        _joining(axes, waves, places, across)
-        axes.set_yticks(range(len(waves)), [periods.code(w) for w in waves])
+        lines = _joining(axes, waves, places, across)
+        axes.set_yticks(range(len(waves)), [periods.label(w) for w in waves])
         axes.set_ylabel("Wave joined in")
         dot = Line2D(
             [], [], linestyle="", marker="o", markersize=4, color=GREY, label=f"Over {CLEAR} errors from zero"
         )
         line = Line2D([], [], color="black", linewidth=2, label="The wave joined")
-        handles = [dot, line, hatched("Transition: in no average"), blank("Not estimated")]
-        legend(figure, handles)
+        entries: list[tuple[Artist, object]] = [
+            (dot, dots),
+            (line, lines),
+            (hatched("Transition: in no average"), transition.any()),
+            (blank("Not estimated"), np.isnan(values).any()),
+        ]
+        legend(figure, [entry for entry, there in entries if there])
     decimals = numbers.decimals_for([float(found["std_error"].median())])
     caption = f"{estimate.label}: effect on each wave in each period ({estimate.title})"
     return shown(figure, _alt(estimate, decimals), caption, *_table(estimate, decimals))
@@ -84,12 +90,14 @@ def _axes(axes: Axes, places: Places, across: Across) -> None:
     axes.set_xlabel("Periods since joining")
 
 
-def _joining(axes: Axes, waves: list[pd.Period], places: Places, across: Across) -> None:
-    """A line where each wave joined."""
+def _joining(axes: Axes, waves: list[pd.Period], places: Places, across: Across) -> list[Line2D]:
+    """A line where each wave joined, if that is in the grid."""
+    found = []
     for i, wave in enumerate(waves):
         at = (wave - places[0]).n if across == "calendar" else -places[0]
         if 0 <= at <= len(places):
-            axes.plot([at - 0.5] * 2, [i - 0.5, i + 0.5], color="black", linewidth=2)
+            found += axes.plot([at - 0.5] * 2, [i - 0.5, i + 0.5], color="black", linewidth=2)
+    return found
 
 
 def _alt(estimate: Estimate, decimals: int) -> str:
@@ -112,7 +120,7 @@ def _table(estimate: Estimate, decimals: int) -> tuple[list[str], list[list[str]
     level = numbers.per_cent(estimate.level)
     rows = [
         [
-            f"{periods.code(row.cohort)}, {periods.code(row.period)}",
+            f"{periods.label(row.cohort)}, {periods.label(row.period)}",
             str(int(row.event_time)),
             row.phase,
             numbers.signed(row.estimate, decimals),

@@ -48,17 +48,21 @@ def comparisons(check: Check) -> Shown:
         ):
             if mark(axes, weights, where, marker, end, size):
                 handles.append(Line2D([], [], linestyle="", marker=marker, color=GREY, label=label))
-        _joined(axes, waves, window)
-        axes.set_yticks(range(len(waves)), [w if w != "never" else "never joined" for w in waves])
+        if _joined(axes, waves, window):
+            handles.append(Line2D([], [], color="black", linewidth=2, label="The wave joined"))
+        left_out = [name for name in ("transition", "excluded") if (phase == name).any()]
+        if left_out:
+            handles.append(hatched(", ".join(left_out).capitalize()))
+        axes.set_yticks(range(len(waves)), [periods.relabel(w) if w != "never" else "never joined" for w in waves])
         axes.set_ylabel("Wave joined in")
-        handles += [
-            Line2D([], [], color="black", linewidth=2, label="The wave joined"),
-            hatched("Transition, excluded"),
-        ]
         legend(figure, handles)
     alt = f"Grid of the weights of {numbers.of(len(waves), 'group')} over {len(window)} periods. {check.reading}"
     rows = [
-        [wave, *(numbers.signed(float(row[side].sum()), 3) for side in (row > 0, row < 0)), _when(window, row)]
+        [
+            periods.relabel(wave),
+            *(numbers.signed(float(row[side].sum()), 3) for side in (row > 0, row < 0)),
+            _when(window, row),
+        ]
         for wave, row in zip(waves, weights, strict=True)
     ]
     header = ["Wave", "Sum of plus", "Sum of minus", "Periods with weight"]
@@ -66,17 +70,20 @@ def comparisons(check: Check) -> Shown:
     return shown(figure, alt, f"{label}: who is compared with whom ({titled(check.design)})", header, rows)
 
 
-def _joined(axes: Axes, waves: list[str], window: pd.PeriodIndex) -> None:
+def _joined(axes: Axes, waves: list[str], window: pd.PeriodIndex) -> list[Line2D]:
+    """A line where each wave joined, if that is in the grid."""
+    found = []
     for i, wave in enumerate(waves):
         if wave != "never":
             at = (periods.parse(wave, periods.frequency_of(window[0])) - window[0]).n
             if 0 <= at <= len(window):
-                axes.plot([at - 0.5] * 2, [i - 0.5, i + 0.5], color="black", linewidth=2)
+                found += axes.plot([at - 0.5] * 2, [i - 0.5, i + 0.5], color="black", linewidth=2)
+    return found
 
 
 def _when(window: pd.PeriodIndex, row: np.ndarray) -> str:
     used = window[row != 0]
-    return f"{periods.code(used[0])} to {periods.code(used[-1])} ({len(used)})" if len(used) else "none"
+    return f"{periods.label(used[0])} to {periods.label(used[-1])} ({len(used)})" if len(used) else "none"
 
 
 @answered
@@ -114,7 +121,7 @@ def decomposition(check: Check) -> Shown:
     )
     rows = [
         [
-            f"{r.joined} against {r.comparison}",
+            f"{periods.relabel(r.joined)} against {periods.relabel(r.comparison)}",
             numbers.number(100 * r.weight, 2),
             numbers.signed(r.estimate, places),
             r.kind,

@@ -79,7 +79,7 @@ def effect_path(estimate: Estimate) -> Shown:
         )  # fmt: skip
         axes.axhline(0, color=GREY, linewidth=1)
         step = max(1, -(-len(window) // MOST_PERIODS))
-        axes.set_xticks(range(0, len(window), step), [periods.code(p) for p in window[::step]])
+        axes.set_xticks(range(0, len(window), step), [periods.label(p) for p in window[::step]])
         axes.set_xlabel("Analysed period after the start")
         axes.set_ylabel(f"Effect ({estimate.unit})")
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), fontsize=9)

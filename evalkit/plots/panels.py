@@ -54,7 +54,7 @@ def rollout(panel: Panel) -> Shown:
         f"Rollout chart over {len(window)} {periods.noun(frequency, 2)}: {numbers.of(len(panel.joined), 'unit')} "
         f"joined in {numbers.of(len(sizes), 'wave')} ({said}); {numbers.of(len(panel.never), 'unit')} never joined."
     )
-    rows = [[name, numbers.count(n), periods.code(c) if c is not None else "never"] for name, n, c in waves[::-1]]
+    rows = [[name, numbers.count(n), periods.label(c) if c is not None else "never"] for name, n, c in waves[::-1]]
     return shown(figure, alt, "Who joined when", ["Wave", "Units", "Joined"], rows)
 
 
@@ -95,7 +95,7 @@ def _unit_table(panel: Panel, order: pd.Index) -> tuple[list[str], list[list[str
     grouped = grouped.reindex(index=order, columns=["pre", "post"])
     cohort = panel.units["cohort"].reindex(order)
     rows = [
-        [str(unit), periods.code(c) if pd.notna(c) else "never", numbers.number(pre, 1), numbers.number(post, 1)]
+        [str(unit), periods.label(c) if pd.notna(c) else "never", numbers.number(pre, 1), numbers.number(post, 1)]
         for unit, c, pre, post in zip(order, cohort, grouped["pre"], grouped["post"], strict=True)
     ]
     return ["Unit", "Joined", "Mean before (or never joined)", "Mean after"], rows

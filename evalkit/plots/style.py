@@ -147,7 +147,7 @@ def spans(flags: np.ndarray) -> list[tuple[int, int]]:
 
 def period_rows(window: Sequence[pd.Period], *columns: Sequence[str]) -> list[list[str]]:
     """Rows of a data table, one a period."""
-    return [[periods.code(p), *cells] for p, *cells in zip(window, *columns, strict=True)]
+    return [[periods.label(p), *cells] for p, *cells in zip(window, *columns, strict=True)]
 
 
 def sentence_case(text: str) -> str:

@@ -85,7 +85,7 @@ def along(axes: Axes, window: pd.PeriodIndex) -> None:
     calendar(axes, window)
     if len(window) <= SHORT:
         step = -(-len(window) // MOST)
-        axes.set_xticks(range(0, len(window), step), [periods.code(p) for p in window[::step]])
+        axes.set_xticks(range(0, len(window), step), [periods.label(p) for p in window[::step]])
         axes.set_xlabel("Period")
 
 

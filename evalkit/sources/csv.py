@@ -145,7 +145,7 @@ def _numbers(
 
 
 def _said(unit: object, period: object) -> str:
-    when = periods.code(period) if isinstance(period, pd.Period) else ""
+    when = periods.label(period) if isinstance(period, pd.Period) else ""
     parts = [part for part in (unit if isinstance(unit, str) else "", when) if part]
     return f" ({', '.join(parts)})" if parts else ""
 

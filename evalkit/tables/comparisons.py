@@ -19,29 +19,27 @@ def _shown(header: list[str], rows: list[list[str]], caption: str, text: int = 1
 
 
 def balance(check: Check) -> Shown:
-    """Means of the joined and of their comparison, before and after adjustment; from `checks.overlap`."""
+    """Means of the joined and of their comparison, and where adjusted, after adjustment; from `checks.overlap`."""
     data = check.data
     if data.empty:
         return _nothing(check)
+    columns = {
+        "Joined": "joined",
+        "Comparison": "before",
+        "Comparison, adjusted": "after",
+        "Standardised difference": "difference_before",
+        "After adjustment": "difference_after",
+    }
+    columns = {name: c for name, c in columns.items() if data[c].notna().any()}
     rows = []
     for _, row in data.iterrows():
         places = numbers.decimals_for([float(row["joined"] - row["before"])])
-        means = [numbers.number(float(row[c]), places) for c in ("joined", "before", "after")]
-        rows.append(
-            [
-                str(row["name"]),
-                *means,
-                *(numbers.signed(float(row[f"difference_{c}"]), 2) for c in ("before", "after")),
-            ]
-        )
-    header = [
-        "Measure",
-        "Joined",
-        "Comparison",
-        "Comparison, adjusted",
-        "Standardised difference",
-        "After adjustment",
-    ]
+        figures = [
+            numbers.signed(float(row[c]), 2) if c.startswith("difference") else numbers.number(float(row[c]), places)
+            for c in columns.values()
+        ]
+        rows.append([str(row["name"]), *figures])
+    header = ["Measure", *columns]
     return _shown(header, rows, f"{data['label'].iloc[0]}: joined and comparison before joining")
 
 

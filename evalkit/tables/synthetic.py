@@ -19,7 +19,7 @@ def weights(estimate: Estimate | Refusal) -> Shown:
         what = "donor" if kind == "unit" else "period before joining"
         largest = part.reindex(part["weight"].abs().sort_values(ascending=False, kind="stable").index)[:LISTED]
         named = "; ".join(
-            f"{name} {numbers.number(100 * weight, 1)}"
+            f"{name if kind == 'unit' else periods.relabel(name)} {numbers.number(100 * weight, 1)}"
             for name, weight in zip(largest["name"], largest["weight"], strict=True)
         )
         rows.append([periods.say(cohort), what, str(len(part)), named])

@@ -123,7 +123,7 @@ def _impact(study: Study, series: Series, start: int, impact: Impact, following:
         until = int(study.time(pd.PeriodIndex([impact.until]))[0])
         if not onset <= until < series.t.max():
             raise DesignError(
-                f"`impact.until` ({periods.code(impact.until)}) lies outside the periods with an effect",
+                f"`impact.until` ({periods.label(impact.until)}) lies outside the periods with an effect",
                 study.slug,
                 "give the last period in which the intervention ran, or leave `until` out",
             )
@@ -187,7 +187,7 @@ def _others(study: Study, series: Series, options: ItsOptions) -> tuple[pd.DataF
 
 def _told_apart(label: str, first: pd.Period, labels: list[str]) -> str:
     """A label, with its date where another one has the same."""
-    return f"{label} ({periods.code(first)})" if labels.count(label) > 1 else label
+    return f"{label} ({periods.label(first)})" if labels.count(label) > 1 else label
 
 
 def title(column: str, study: Study) -> str:

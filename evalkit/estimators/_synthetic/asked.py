@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._common import horizon_name
+from evalkit.estimators._common import at_horizons
 from evalkit.estimators._synthetic.blocks import Block
 from evalkit.estimators._synthetic.runs import Quantities, after, cells
 from evalkit.study import Study
@@ -56,15 +56,9 @@ def asked(study: Study, blocks: Sequence[Block]) -> Asked:
     length = len(study.window)
     there, time, share = cells(blocks, length)
     later = after(blocks, length)
-    rows, terms, missing = [share * later], [HEADLINE], []
-    for horizon in study.protocol.horizons:
-        name = horizon_name(study, horizon)
-        here = later & (time == horizon)
-        if here.any():
-            rows.append(share * here)
-            terms.append(name)
-        else:
-            missing.append(f"The {name} is not given: no wave has it in an analysed period with enough donors.")
+    found, absent = at_horizons(study, time, later)
+    rows, terms = [share * later, *(share * here for here in found.values())], [HEADLINE, *found]
+    missing = [f"The {one} is not given: no wave has it in an analysed period with enough donors." for one in absent]
     cohort = np.array([b.cohort for b in blocks])
     waves = [int(c) for c in np.unique(cohort)]
     waves = waves if len(waves) > 1 else []
