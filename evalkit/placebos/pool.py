@@ -5,9 +5,9 @@ anticipation. A pseudo-collaborative keeps the study's own rollout: as many wave
 transition, and as many units a wave as there are, or as leave at least as many to compare with (the study's share of
 units, where entry was by the outcome). It is set
 
-    in the comparison units, where enough units never joined; joiners then serve as comparison until they join, as
-    they do in the study. At the real dates, where lot decides; where entry was by the outcome, at as many other
-    dates as there is time for too, since the same units would be drawn every time
+    in the comparison units, where enough units never joined, at the real dates; where entry was by the outcome, at
+    as many other dates as there is time for too, since the same units would be drawn every time. Joiners stay out:
+    what chance did to them before they joined would be in every draw alike
     before the first wave, at earlier dates, among all units, where that time is long enough
 
 and is refused elsewhere. Where joining was decided for whole clusters, clusters are drawn.
@@ -111,20 +111,22 @@ def pool(panel: Panel, anticipation: int = 0, *, selective: bool = False) -> Poo
     untouched, _ = front.sample(real, anticipation)
     kept = _only(panel, untouched)
     starts, sizes, never = _waves(kept, whole)
-    counted = (int(sizes.sum()), len(never))
-    share = min(0.5, sizes.sum() / (sizes.sum() + len(never))) if selective else 0.5
-    inside = _scaled(sizes, int(share * len(never)))
+    counted = (int(sizes.sum()), never)
+    share = min(0.5, sizes.sum() / (sizes.sum() + never)) if selective else 0.5
+    inside = _scaled(sizes, int(share * never))
     if inside is not None:
-        dates = _dates(layout(kept), panel, starts, YEAR[panel.study.frequency]) if selective else []
-        places = tuple(_place(kept, never, begin, inside) for begin in dates or [starts])
-        return Pool(places, never, inside, whole, True, *counted)
+        alone = _only(panel, untouched & np.isnan(real.g)[:, None])
+        things = _things(layout(alone), whole)
+        dates = _dates(layout(alone), panel, starts, YEAR[panel.study.frequency]) if selective else []
+        places = tuple(_place(alone, things, begin, inside) for begin in dates or [starts])
+        return Pool(places, things, inside, whole, True, *counted)
     before = np.arange(untouched.shape[1])[None, :] < int(starts[0]) - anticipation
     early = _only(panel, untouched & before)
     things = _things(layout(early), whole)
     smaller, dates = _scaled(sizes, int(share * len(things))), _dates(layout(early), panel, starts, BEFORE)
     if not dates or smaller is None:
         raise DesignError(
-            f"{numbers.of(len(never), 'comparison unit')} and the {_untouched(panel, starts)} before the first wave "
+            f"{numbers.of(never, 'comparison unit')} and the {_untouched(panel, starts)} before the first wave "
             "cannot hold a rollout like the study's",
             panel.study.slug,
             "widen `window` to earlier periods, or add units that never joined",
@@ -139,13 +141,13 @@ def _only(panel: Panel, keep: np.ndarray) -> Panel:
     return panel.with_rows(panel.rows[keep[row, panel.rows["t"].to_numpy()]])
 
 
-def _waves(panel: Panel, whole: bool) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Columns of the study's waves, how many units or clusters each has, and those that never joined."""
+def _waves(panel: Panel, whole: bool) -> tuple[np.ndarray, np.ndarray, int]:
+    """Columns of the study's waves, how many units or clusters each has, and how many never joined."""
     arrays = layout(panel)
     things = _things(arrays, whole)
     wave = np.array([arrays.g[members[0]] for members in things])
     starts, sizes = np.unique(wave[~np.isnan(wave)], return_counts=True)
-    return starts.astype(int), sizes, [m for m, w in zip(things, wave, strict=True) if np.isnan(w)]
+    return starts.astype(int), sizes, int(np.isnan(wave).sum())
 
 
 def _untouched(panel: Panel, starts: np.ndarray) -> str:
