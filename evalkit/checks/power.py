@@ -51,7 +51,7 @@ def check(
     sign = 1 if panel.outcome.better == "higher" else -1
     wider = calibration.source.wider
     try:
-        found = {p: detectable(record.run, p, POWER, sign, wider) for p in PROFILES}
+        found = {p: detectable(record.run, p, POWER, sign, wider) for p in _meaningful(panel)}
     except DesignError as refusal:
         return not_applicable(NAME, QUESTION, f"It cannot be said: {refusal.faults[0].what}.", design)
     reading = _reading(panel, design, found, wider)
@@ -70,12 +70,13 @@ def check(
 
 def _reading(panel: Panel, design: str, found: dict[str, float], wider: float) -> str:
     places = numbers.decimals_for([found["constant"] / 4])
-    unit = panel.outcome.unit
+    sizes = {profile: numbers.number(size, places) for profile, size in found.items()}
     text = (
-        f"{title(design)} would have found an effect of {numbers.number(found['constant'], places)} {unit} from "
-        f"joining on with {numbers.per_cent(POWER)} power, one that builds up over a year to "
-        f"{numbers.number(found['building up'], places)}, or a change of {numbers.number(found['relative'], 1)}% of "
-        "the outcome."
+        f"{title(design)} would have found an effect of {sizes['constant']} {panel.outcome.unit} from joining on "
+        f"with {numbers.per_cent(POWER)} power, or one that builds up over a year to {sizes['building up']}"
+    )
+    text += (
+        f", or a change of {numbers.number(found['relative'], 1)}% of the outcome." if "relative" in found else "."
     )
     if wider > 1:
         text += (
@@ -83,6 +84,11 @@ def _reading(panel: Panel, design: str, found: dict[str, float], wider: float) -
             f"{numbers.number(wider, 2)} for it."
         )
     return text
+
+
+def _meaningful(panel: Panel) -> list[str]:
+    """The profiles that make sense: a share of the outcome does where it has one sign."""
+    return [p for p in PROFILES if p != "relative" or bool((panel.rows["value"].dropna() >= 0).all())]
 
 
 def _curves(record: Calibrated, found: dict[str, float], sign: int, wider: float) -> pd.DataFrame:
