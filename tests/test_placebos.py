@@ -17,7 +17,7 @@ from evalkit.estimators._did import relabelled
 from evalkit.estimators._did.headline import ruled
 from evalkit.estimators._did.layout import layout
 from evalkit.placebos import Draws, draw, residuals, runs
-from evalkit.placebos.power import detectable, power
+from evalkit.placebos.power import detectable, power, recovered
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import did_panels as simulation
@@ -304,6 +304,16 @@ def test_power_rises_from_half_the_level_and_meets_the_normal_figure(calibration
     assert detectable(run, "building up") > least
     with pytest.raises(DesignError, match="weighted outcomes"):
         power(replace(run, whole=True), "constant", sizes)
+
+
+def test_injected_effects_are_recovered_at_the_nominal_rate(calibration):
+    for design in calibration.found:
+        run = calibration.found[design].run
+        assert recovered(run, "constant", 0.0) == pytest.approx(1 - run.rejected.mean())
+        for profile in ("constant", "building up"):
+            assert recovered(run, profile, 2.0) == pytest.approx(0.95, abs=0.04)  # 500 draws: 3 errors of 1 point
+    with pytest.raises(DesignError, match="weighted outcomes"):
+        recovered(replace(run, whole=True), "constant", 1.0)
 
 
 def test_an_effect_below_is_found_by_its_own_side():

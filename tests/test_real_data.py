@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import SHARED
 
-from evalkit import estimators
+from evalkit import estimators, placebos
 from evalkit.errors import DataError
 from evalkit.panel import build
+from evalkit.placebos.power import detectable, recovered
 from evalkit.study import load
 
 DATA = SHARED / "data" / "nhs"
@@ -207,3 +209,67 @@ def test_waiting_lists_load(study):
         100 * last["within_18wk"].sum() / last["total_incomplete"].sum()
     )
     assert england(panel, "2026-05") == pytest.approx(65.6, abs=0.15)
+
+
+# -- placebo calibration on real series --------------------------------------------------
+
+LINEAR = ("group_time", "imputation", "interaction_weighted", "extended_twoway")
+DRAWN = 30  # trusts taken for joined; who they are does not matter, as they stay out of the draws
+
+
+def large(file, period, size, since, least):
+    """Units that reported in every month since then, never fewer than `least`; 30 of them drawn by a fixed seed."""
+    data = pd.read_csv(DATA / file)
+    late = data[data[period].astype(str).str[:7] >= since]
+    seen = late.groupby("org_code")[size].agg(["min", "count"])
+    usual = sorted(seen.index[(seen["min"] > least) & seen["count"].eq(seen["count"].max())])
+    return usual, sorted(np.random.default_rng(1).choice(usual, DRAWN, replace=False))
+
+
+def calibrated(study, tmp_path, file, outcome, window, at, **source):
+    period = source.get("period", "period")
+    usual, joined = large(file, period, source.pop("size"), window[0], source.pop("least"))
+    data = pd.read_csv(DATA / file)
+    kept = tmp_path / "kept.csv"
+    data[data["org_code"].isin(usual)].to_csv(kept, index=False)
+    source = {"path": str(kept), "gaps": "allow", **source}
+    return placebos.calibrate(
+        build(study(file, joined, at, window=window, outcomes=[outcome], source=source)), (*LINEAR, "independent")
+    )
+
+
+RTT = {
+    "name": "within_18_weeks",
+    "kind": "proportion",
+    "numerator": "within_18wk",
+    "denominator": "total_incomplete",
+    "better": "higher",
+    "role": "primary",
+}
+SERIES = {
+    "four hours, 2024-26": (
+        (LATE, TYPE_1, ["2024-03", "2026-02"], "2025-03"),
+        {"size": "att_type1", "least": 500, "missing_where": FIELD_TEST},
+        (2.2, 2.9),
+    ),
+    "eighteen weeks, 2024-26": (
+        ("rtt_incomplete_provider_2021_2026.csv", RTT, ["2024-06", "2026-05"], "2025-06"),
+        {"size": "total_incomplete", "least": 5000, "period": "month_start", "zeros": "keep"},
+        (1.8, 2.4),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_default_designs_keep_their_level_on_real_series_and_independent_errors_do_not(study, tmp_path, name):
+    """12 months before and 12 after; the draws are of trusts that stayed out, so nothing happened to them."""
+    given, source, (low, high) = SERIES[name]
+    found = calibrated(study, tmp_path, *given, **source)
+    assert found.source.sizes.tolist() == [DRAWN]
+    for design in LINEAR:
+        record = found.found[design]
+        assert 0.03 <= record.false_positive <= 0.08, design
+        assert recovered(record.run, "constant", 3.0) == pytest.approx(0.95, abs=0.02), design  # 3 simulation errors
+    assert found.found["independent"].false_positive > 0.25
+    least = detectable(found.found["group_time"].run, "constant", wider=found.source.wider)
+    assert low <= least <= high

@@ -41,6 +41,19 @@ def power(run: Run, profile: str, sizes: np.ndarray, sign: int = 1) -> np.ndarra
     return found
 
 
+def recovered(run: Run, profile: str, size: float) -> float:
+    """Share of draws whose interval holds an injected effect of the size, as the design averages it.
+
+    Raises DesignError for a design that was fitted whole.
+    """
+    if run.whole:
+        raise DesignError("effects are injected into designs on weighted outcomes only")
+    column = PROFILES.index(profile) + 1
+    gram = run.gram
+    square = gram[:, 0, 0] + 2 * size * gram[:, 0, column] + size**2 * gram[:, column, column]
+    return float((np.abs(run.estimate) <= run.half / run.error * np.sqrt(square)).mean())
+
+
 def detectable(run: Run, profile: str, wanted: float = POWER, sign: int = 1, wider: float = 1.0) -> float:
     """The least size of effect found with the wanted power, in a study of its own size.
 
