@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evalkit import catalogue, checks, estimators
+from evalkit import catalogue, checks, estimators, placebos
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.panel import Panel, build_all
 from evalkit.study import Outcome, Study
@@ -15,6 +15,8 @@ COMPARED = ("group_time", "imputation")  # comparisons between units on which a 
 FEW, SOME = 5, 15  # joined units up to which a synthetic comparison carries the finding, or stands beside
 STAGGERED = ("group_time", "imputation", "interaction_weighted", "two_stage", "extended_twoway", "stacked")
 AT_ONCE = ("group_time", "imputation", "twoway", "event_study")
+SENSITIVITY = ("interaction_weighted", "extended_twoway")  # put to pseudo-collaboratives beside them
+DRAWS = placebos.Draws(whole=60)
 HALF_YEAR = {"month": 6, "quarter": 2, "year": 1}
 
 
@@ -97,6 +99,19 @@ class Case:
     def bounds(self, estimate: Estimate | Refusal) -> Check:
         """How far trends may have parted, measured by means of half a year: months alone are mostly chance."""
         return checks.sensitivity_bounds(estimate, self.panel, block=HALF_YEAR[self.study.frequency])
+
+    def calibration(self, draws: placebos.Draws = DRAWS) -> placebos.Calibration:
+        """The record, on pseudo-collaboratives that changed nothing, of the designs that a finding rests on."""
+        asked = (*designs(self.panel), *SENSITIVITY, placebos.INDEPENDENT)
+        return placebos.calibrate(self.panel, asked, draws)
+
+    def power_checks(self, record: placebos.Calibration) -> list[Check]:
+        """What each design between units would have found; from the record alone, before any result."""
+        return [checks.power(self.panel, record, design) for design in designs(self.panel)]
+
+    def calibration_checks(self, record: placebos.Calibration, estimates: list[Estimate | Refusal]) -> list[Check]:
+        """Each design's record, with its estimate among what it finds where there is nothing."""
+        return [checks.calibration(record, one) for one in estimates]
 
     def family(self) -> Check:
         """All outcomes together, each by the first design that could be computed, allowing for how many there are."""

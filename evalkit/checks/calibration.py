@@ -18,6 +18,7 @@ from evalkit.checks._its import excludes_zero, labelled, not_applicable
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.placebos import Calibrated, Calibration
 from evalkit.placebos.pool import Pool
+from evalkit.placebos.residuals import Resampled
 
 NAME = "calibration"
 QUESTION = "How often would this design find an effect where there is none?"
@@ -39,14 +40,14 @@ def check(calibration: Calibration, estimate: Estimate | Refusal) -> Check:
         reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
         return not_applicable(NAME, QUESTION, reading, estimate.design)
     record = calibration.found.get(estimate.design)
-    if record is None:
+    if record is None or calibration.source is None:
         why = calibration.refused.get(estimate.design, "it was not put to pseudo-collaboratives")
         return not_applicable(NAME, QUESTION, f"There is no record of it: {why}.", estimate.design)
     head = estimate.headline
     span = record.interval(head["estimate"], head["std_error"])
     leant = calibration.leant.get(estimate.design)
     verdict, closing = _judged(estimate, record, span, leant)
-    parts = [_source(calibration, record), _record(estimate, record), _real(estimate, record, span)]
+    parts = [_source(calibration.source, record), _record(estimate, record), _real(estimate, record, span)]
     reading = " ".join([*parts, *_selected(calibration, estimate, leant), closing])
     effects = np.concatenate([[head["estimate"]], record.run.estimate])
     data = labelled(pd.DataFrame({"effect": effects, "real": np.arange(len(effects)) == 0}), estimate)
@@ -68,8 +69,7 @@ def _judged(
     return "reassuring", "The rate is as it should be, and both intervals exclude zero."
 
 
-def _source(calibration: Calibration, record: Calibrated) -> str:
-    source = calibration.source
+def _source(source: Pool | Resampled, record: Calibrated) -> str:
     what = "pseudo-collaboratives" if isinstance(source, Pool) else "simulated panels"
     text = f"{numbers.count(record.draws)} {what} that changed nothing were made of {source.sentence()}."
     if record.run.lost:

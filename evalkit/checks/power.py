@@ -45,7 +45,7 @@ def check(
     a record, or fitted whole.
     """
     record = calibration.found.get(design)
-    if record is None:
+    if record is None or calibration.source is None:
         why = calibration.refused.get(design, "it was not put to pseudo-collaboratives")
         return not_applicable(NAME, QUESTION, f"There is no record of it: {why}.", design)
     sign = 1 if panel.outcome.better == "higher" else -1

@@ -3,5 +3,6 @@
 from evalkit.placebos.calibration import Draws, calibrate
 from evalkit.placebos.pool import Pool, pool
 from evalkit.placebos.record import Calibrated, Calibration
+from evalkit.placebos.runs import INDEPENDENT
 
-__all__ = ["Calibrated", "Calibration", "Draws", "Pool", "calibrate", "pool"]
+__all__ = ["INDEPENDENT", "Calibrated", "Calibration", "Draws", "Pool", "calibrate", "pool"]

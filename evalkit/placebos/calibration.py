@@ -48,10 +48,14 @@ def calibrate(
 
     progress  is told of each design before it runs
 
-    Raises DesignError when the study has no untouched unit-periods to draw from.
+    Where the study has no untouched unit-periods to draw from, every design is refused with the reason.
     """
     anticipation = _anticipation(panel, designs)
-    source = _source(panel, anticipation)
+    try:
+        source = _source(panel, anticipation)
+    except DesignError as refusal:
+        why = "; ".join(fault.what for fault in refusal.faults)
+        return Calibration(None, {}, dict.fromkeys(designs, why))
     runner = _by_rollout(source, draws) if isinstance(source, Pool) else _by_outcome(source, draws)
     found, refused = _records(panel, designs, runner, progress)
     leaning = lean(panel)

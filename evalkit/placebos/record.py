@@ -93,14 +93,14 @@ class Calibrated:
 class Calibration:
     """Records of several designs over the same draws.
 
-    source   where draws come from
+    source   where draws come from; None where there is nothing to draw from, and every design is refused
     found    by design, units drawn by lot
     refused  designs without a record, and why
     leant    by design, units drawn as selectively as they joined; empty where entry was not by the outcome
     chosen   where those draws come from
     """
 
-    source: Pool | Resampled
+    source: Pool | Resampled | None
     found: dict[str, Calibrated]
     refused: dict[str, str]
     leant: dict[str, Calibrated] = field(default_factory=dict)

@@ -2,11 +2,13 @@
 
 from evalkit.tables.comparisons import balance, engines, family
 from evalkit.tables.general import checks, data_warnings, diagnostics, estimates, files, outcomes, protocol, waves
+from evalkit.tables.placebos import calibration
 from evalkit.tables.series import declared
 from evalkit.tables.synthetic import weights
 
 __all__ = [
     "balance",
+    "calibration",
     "checks",
     "data_warnings",
     "declared",
