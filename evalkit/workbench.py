@@ -102,7 +102,7 @@ class Case:
 
     def calibration(self, draws: placebos.Draws = DRAWS) -> placebos.Calibration:
         """The record, on pseudo-collaboratives that changed nothing, of the designs that a finding rests on."""
-        asked = (*designs(self.panel), *SENSITIVITY, placebos.INDEPENDENT)
+        asked = tuple(dict.fromkeys((*designs(self.panel), *SENSITIVITY, placebos.INDEPENDENT)))
         return placebos.calibrate(self.panel, asked, draws)
 
     def power_checks(self, record: placebos.Calibration) -> list[Check]:

@@ -80,11 +80,14 @@ def _source(source: Pool | Resampled, record: Calibrated) -> str:
 def _record(estimate: Estimate, record: Calibrated) -> str:
     places = numbers.decimals_for([record.spread])
     rate, error = numbers.per_cent(record.false_positive), numbers.number(196 * record.monte_carlo, 1)
+    shared = ""
+    if record.run.whole and abs(record.bias) > record.spread:
+        shared = " All draws share their months, and what moved every unit then is in that mean."
     return (
         f"The {numbers.per_cent(record.level)} interval excluded zero in {rate} of them (simulation error {error} "
         f"points). The effect found was typically {numbers.number(record.typical, places)} {estimate.unit} away from "
         f"zero, on average {numbers.signed(record.bias, places)}; standard errors were "
-        f"{numbers.number(record.ratio, 2)} times what they should be."
+        f"{numbers.number(record.ratio, 2)} times what they should be.{shared}"
     )
 
 
