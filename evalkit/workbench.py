@@ -79,7 +79,7 @@ class Case:
             checks.entry(self.panel),
             *(check for one in comparative for check in self.trend_checks(one)),
             *self.series_checks(series, carrying=carrying),
-            checks.agreement(estimates),
+            checks.agreement(estimates, self.panel),
         ]
         pairs = zip(self.beside(), self.others, strict=True)
         return asked + [checks.balancing(e, o) for e, o in pairs if o.role == "balancing"]
