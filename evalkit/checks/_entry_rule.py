@@ -82,7 +82,7 @@ def entry_rule(panel: Panel, anticipation: int) -> Entry:
     inferred = declared is None or declared.over is None
     end, length = _inferred_span(panel, first) if inferred else _span(panel)
     pick = _pick(panel, whole, (end, length), joined, first)
-    words = _said(panel, pick, (end, length), joined)
+    words = _said(panel, (end, length), joined)
     return Entry(arrays, pool, joined, first, past, whole, pick, end, words, inferred)
 
 
@@ -95,11 +95,10 @@ def _judged(panel: Panel) -> Panel:
 def _past(panel: Panel, arrays: Layout, judged: Panel, kept: np.ndarray, until: int) -> Past:
     """What was seen in the columns before `until`."""
     other = arrays if judged is panel else layout(judged)
-    place = other.units.get_indexer(arrays.units)
+    place = np.asarray(other.units.get_indexer(arrays.units))
     there = place >= 0
-    known, Y = other.seen[place] & there[:, None], other.Y[place]
-    sign = 1.0 if judged.outcome.better == "higher" else -1.0
-    known = known & kept.any(axis=1)[:, None]
+    Y, sign = other.Y[place], 1.0 if judged.outcome.better == "higher" else -1.0
+    known: np.ndarray = other.seen[place] & (there & kept.any(axis=1))[:, None]
     part = slice(0, max(until, 0))
     return Past(
         np.where(known, sign * Y, 0.0)[:, part],
@@ -136,7 +135,7 @@ def _pick(panel: Panel, whole: Past, span: tuple[int, int], joined: np.ndarray, 
     return Pick(length, wait + 1, upto, share=wanted / units)
 
 
-def _said(panel: Panel, pick: Pick, span: tuple[int, int], joined: np.ndarray) -> str:
+def _said(panel: Panel, span: tuple[int, int], joined: np.ndarray) -> str:
     entry, window = panel.study.protocol.entry, panel.study.window
     first, last = window[max(span[0] - span[1] + 1, 0)], window[span[0]]
     when = f"over {periods.say(first)} to {periods.say(last)}" if span[1] > 1 else f"in {periods.say(last)}"

@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+
 def distance(spread: float, share: float) -> float:
     """s f(z) [1/p + 1/(1 - p)]: how far apart the poorest share of normal values and the rest are, at least 0.
 

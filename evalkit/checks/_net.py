@@ -16,7 +16,7 @@ their periods that windows w and v have in common,
     between = max(0, sum of d_w^2 - sum of V_w) / (W - sum of o / W),
 
 and the artefact in the real window has k^2 between (1 + sum of o / W^2) of variance besides, a prediction variance.
-It is left out where fewer than two windows do not overlap.
+It is left out where fewer than three windows do not overlap.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from scipy import special
 
 from evalkit.checks._returning import Returning
 
-TWO = 2  # windows that do not overlap, without which their differences say nothing
+APART = 3  # windows that do not overlap; fewer say too little of how windows differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +109,8 @@ def net_of(found: Returning, q: np.ndarray, behind: np.ndarray, naive: np.ndarra
 
 
 def between_windows(found: Returning, by_window: np.ndarray) -> float | None:
-    """The variance between windows beyond sampling; None with fewer than two that do not overlap."""
-    if found.apart < TWO:
+    """The variance between windows beyond sampling; None with fewer than three that do not overlap."""
+    if found.apart < APART:
         return None
     d = by_window - by_window.mean(axis=1, keepdims=True)
     W, shared = by_window.shape[1], _shared(found)

@@ -274,7 +274,7 @@ def returning(past: Past, pick: Pick, copies: np.ndarray, ties: np.ndarray) -> R
     return Returning(found, pick.length, mean, ~np.isnan(mean[0]), slope)
 
 
-def _averaged(found: list[Window], P: int, B: int) -> tuple[np.ndarray, np.ndarray]:  # noqa: N803 - as in the equations
+def _averaged(found: list[Window], P: int, B: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean returns, shape (B, 2 P - 1), and slopes, shape (2 P - 1,), by lag."""
     total, count = np.zeros((B, 2 * P - 1)), np.zeros((B, 2 * P - 1))
     sums = np.zeros((2, 2 * P - 1))

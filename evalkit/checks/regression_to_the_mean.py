@@ -28,7 +28,7 @@ import pandas as pd
 
 from evalkit import numbers, periods
 from evalkit.checks._entry_rule import Entry, entry_rule
-from evalkit.checks._its import excludes_zero, labelled, not_applicable, sentence
+from evalkit.checks._its import excludes_zero, labelled, not_applicable
 from evalkit.checks._net import Net, Own, net_of
 from evalkit.checks._returning import Past, Returning, followed, returning
 from evalkit.errors import DataError, DesignError
@@ -42,6 +42,7 @@ QUESTION = "How much would have come anyway, because units joined when they were
 DRAWS, SEED = 999, 0
 SMALL = 0.25  # of the half-width of the estimate's interval; a smaller artefact changes no reading
 LARGE = 0.5  # of the estimate; a larger artefact is most of it
+FEWEST = 199  # draws, whatever the memory
 MEMORY = 20_000_000  # numbers kept of all draws
 COLUMNS = ["kind", "first", "last", "joined", "follow_up", "picked", "effect", "low", "high", "naive"]
 
@@ -56,17 +57,19 @@ class Found:
     beyond: int
 
 
-def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
+def check(panel: Panel, estimate: Estimate | Refusal, *, draws: int = DRAWS) -> Check:
     """Concern when regression to the mean changes what the estimate says, or is most of it.
 
+    draws  of the bootstrap; fewer are taken where windows are very many
+
     Concern when the interval net of it holds zero and the estimate's does not, or the other way round, or when it
-    is more than half of the estimate and in its direction; reassuring when it is under a quarter of the half-width
-    of the estimate's interval and neither happens; inconclusive otherwise. An artefact of under a quarter of the
-    half-width is no concern for its share of a small estimate. `value` is the estimate net of it. Not applicable where
-    entry did not follow the outcome, to a design without such a comparison, and where there is no earlier window.
-    `data`: kind (`window`, `mean`, `theory`, `expected`, `real`, `net`), first and last period judged, joined (the first
-    period counted as joined), follow_up (periods seen after it and the transition), picked (units), effect with low
-    and high, naive; what a row does not have is missing; and label, unit, level.
+    is clear of zero and more than half of the estimate, in its direction; reassuring when it is under a quarter of
+    the half-width of the estimate's interval and does neither; inconclusive otherwise. `value` is the estimate net
+    of it. Not applicable where entry did not follow the outcome, to a design without such a comparison, and where
+    there is no earlier window. `data`: kind (`window`, `mean`, `theory`, `expected`, `real`, `net`), first and last
+    period judged, joined (the first period counted as joined), follow_up (periods seen after it and the
+    transition), picked (units), effect with low and high, naive (the change of the picked less that of the rest);
+    what a row does not have is missing; and label, unit, level.
     """
     if isinstance(estimate, Refusal):
         reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
@@ -74,12 +77,14 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     declared = panel.study.protocol.entry
     if declared is None or not declared.selected_on_outcome:
         said = "does not say how units came to take part" if declared is None else "says that entry did not follow it"
-        return not_applicable(NAME, QUESTION, f"The protocol {said}: no poor results to recover from.", estimate.design)
+        return not_applicable(
+            NAME, QUESTION, f"The protocol {said}: no poor results to recover from.", estimate.design
+        )
     if estimate.design not in DESIGNS or estimate.comparison_only:
         reading = "It is asked of an effect estimated by comparing units that joined with units that had not."
         return not_applicable(NAME, QUESTION, reading, estimate.design)
     try:
-        found = _found(panel, estimate)
+        found = _found(panel, estimate, draws)
     except (DesignError, DataError) as refusal:
         what, fix = refusal.faults[0].what.rstrip("."), refusal.faults[0].fix
         reading = f"It could not be computed: {what}{f' ({fix})' if fix else ''}."
@@ -90,15 +95,14 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     return Check(NAME, QUESTION, verdict, reading, found.net.net[0], estimate.design, data)
 
 
-def _found(panel: Panel, estimate: Estimate) -> Found:
+def _found(panel: Panel, estimate: Estimate, draws: int) -> Found:
     """Raises DesignError or DataError when the rule cannot be applied."""
     entry = entry_rule(panel, estimate.anticipation)
     layout = entry.layout
     linear = headline(estimate.design, layout, ruled(panel, estimate.design, layout))
     ties = _own_order(entry.whole, layout)
-    windows = entry.past.values.shape[1]
-    draws = int(np.clip(MEMORY // max(windows**2, 1), 199, DRAWS))
-    copies = _copies(layout, ties, draws)
+    most = MEMORY // max(entry.past.seen.shape[1] ** 2, 1)
+    copies = _copies(layout, ties, min(draws, max(most, FEWEST)))
     found = returning(entry.past, entry.pick, copies * entry.pool, ties)
     weights = linear.spread()[:, :, 0][entry.joined].sum(axis=0)
     lags = {t - entry.end: float(w) for t, w in enumerate(weights) if w != 0}
@@ -111,7 +115,9 @@ def _found(panel: Panel, estimate: Estimate) -> Found:
     moved = scale * np.sqrt(linear.factor) * ((copies - 1) @ psi)
     naive = found.naive(entry.pick)
     study = Own(float(head["estimate"]), moved, float(head["df"]), estimate.level)
-    return Found(entry, found, net_of(found, found.carried(lags), entry.behind(copies * entry.pool), naive, study), beyond)
+    return Found(
+        entry, found, net_of(found, found.carried(lags), entry.behind(copies * entry.pool), naive, study), beyond
+    )
 
 
 def _own_order(past: Past, layout: Layout) -> np.ndarray:
@@ -139,11 +145,12 @@ def _judged(estimate: Estimate, net: Net) -> tuple[Literal["reassuring", "inconc
     clear, left = excludes_zero(head), excludes_zero({"low": net.low, "high": net.high})
     size, half = net.expected[0] * np.sign(head["estimate"]), (head["high"] - head["low"]) / 2
     small = abs(size) < SMALL * half
+    sure = abs(net.expected[0]) * float(head["std_error"]) > half * net.expected[1]  # its own interval excludes zero
     if clear and not left:
         return "concern", "The estimate stands clear of zero, and net of this it does not."
     if left and not clear:
         return "concern", "The estimate holds zero, and net of this it does not."
-    if not small and size > LARGE * abs(head["estimate"]):
+    if sure and not small and size > LARGE * abs(head["estimate"]):
         return "concern", "That is more than half of the estimate."
     if small:
         return "reassuring", "That is little beside the uncertainty of the estimate."
@@ -173,7 +180,8 @@ def _limits(panel: Panel, estimate: Estimate, found: Found) -> str:
     """What the figures leave out, one sentence each."""
     out, noun = "", periods.noun(panel.study.frequency, 2)
     if found.beyond:
-        out += f" Of the {noun} after the selection {found.beyond} lie beyond what earlier windows reach, and are given the last ones' return."
+        out += f" The {found.beyond} {noun} that lie further from the selection than earlier windows reach are given "
+        out += "the return of the last that do."
     if found.net.between is None:
         out += " Too few windows stand apart to add how they differ."
     if estimate.design == "group_time" and panel.study.protocol.covariates:
@@ -184,12 +192,23 @@ def _limits(panel: Panel, estimate: Estimate, found: Found) -> str:
 def _data(panel: Panel, estimate: Estimate, found: Found) -> pd.DataFrame:
     window, entry, net, head = panel.study.window, found.entry, found.net, estimate.headline
     reach = float(head["high"] - head["low"]) / 2 / float(head["std_error"])
-    blank = {"first": pd.NaT, "last": pd.NaT, "joined": pd.NaT, "follow_up": np.nan, "picked": np.nan, "naive": np.nan}
+    blank = {
+        "first": pd.NaT,
+        "last": pd.NaT,
+        "joined": pd.NaT,
+        "follow_up": np.nan,
+        "picked": np.nan,
+        "naive": np.nan,
+    }
     rows = []
     wait = entry.first - entry.end
     for i, one in enumerate(found.windows.windows):
         effect, error = net.windows[0][i], net.windows[1][i]
-        seen = {"first": window[one.end - entry.pick.length + 1], "last": window[one.end], "joined": window[one.end + wait]}
+        seen = {
+            "first": window[one.end - entry.pick.length + 1],
+            "last": window[one.end],
+            "joined": window[one.end + wait],
+        }
         size = {"follow_up": float(len(followed(one, entry.pick))), "picked": one.picked, "naive": net.naive[0][i]}
         rows.append({"kind": "window", **seen, **size, **_with_ends(effect, reach * error)})
     rows.append({"kind": "mean", **blank, **_with_ends(net.mean[0], reach * net.mean[1])})

@@ -11,6 +11,7 @@ from evalkit.plots.events import event_study
 from evalkit.plots.groups import groups
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.randomisation import randomisation
+from evalkit.plots.returning import regression_to_the_mean
 from evalkit.plots.sites import caterpillar
 from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
 
@@ -35,6 +36,7 @@ __all__ = [
     "placebo_units",
     "pretrend_power",
     "randomisation",
+    "regression_to_the_mean",
     "rollout",
     "seasonality",
     "sensitivity_bounds",
