@@ -206,7 +206,7 @@ def test_it_flags_selective_entry_and_says_so():
     real, expected = (float(figure(check, kind).iloc[0]) for kind in ("real", "expected"))
     assert check.value == pytest.approx(real - expected)
     assert figure(check, "window").mean() == pytest.approx(float(figure(check, "mean").iloc[0]))
-    assert "the poorest 30 over October 2002 to December 2002" in check.reading
+    assert "the poorest 30 from October 2002 to December 2002" in check.reading
     assert figure(check, "window", "follow_up").min() == _returning.FEWEST
 
 
@@ -234,7 +234,7 @@ def test_scale_and_direction_are_followed():
 
 def test_without_a_declared_rule_one_is_inferred_and_said_to_be():
     check = asked(made(CASES["poorest over 12 months, rule not declared, no effect"]))
-    assert check.reading.startswith("The rule is not declared and was taken to be: the poorest 30 over January 2002")
+    assert check.reading.startswith("The rule is not declared and was taken to be: the poorest 30 from January 2002")
     assert check.verdict != "not applicable"
 
 

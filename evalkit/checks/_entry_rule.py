@@ -138,7 +138,7 @@ def _pick(panel: Panel, whole: Past, span: tuple[int, int], joined: np.ndarray, 
 def _said(panel: Panel, span: tuple[int, int], joined: np.ndarray) -> str:
     entry, window = panel.study.protocol.entry, panel.study.window
     first, last = window[max(span[0] - span[1] + 1, 0)], window[span[0]]
-    when = f"over {periods.say(first)} to {periods.say(last)}" if span[1] > 1 else f"in {periods.say(last)}"
+    when = f"from {periods.say(first)} to {periods.say(last)}" if span[1] > 1 else f"in {periods.say(last)}"
     if entry is not None and entry.threshold is not None:
         return f"those poorer than {numbers.number(entry.threshold, 1)} {when}"
     wanted = entry.worst if entry is not None and entry.worst is not None else int(joined.sum())

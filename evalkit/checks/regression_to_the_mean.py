@@ -76,10 +76,12 @@ def check(panel: Panel, estimate: Estimate | Refusal, *, draws: int = DRAWS) -> 
         return not_applicable(NAME, QUESTION, reading, estimate.design)
     declared = panel.study.protocol.entry
     if declared is None or not declared.selected_on_outcome:
-        said = "does not say how units came to take part" if declared is None else "says that entry did not follow it"
-        return not_applicable(
-            NAME, QUESTION, f"The protocol {said}: no poor results to recover from.", estimate.design
+        said = (
+            "does not say how units came to take part"
+            if declared is None
+            else "says that entry did not follow the outcome"
         )
+        return not_applicable(NAME, QUESTION, f"The protocol {said}, so there is no rule to apply.", estimate.design)
     if estimate.design not in DESIGNS or estimate.comparison_only:
         reading = "It is asked of an effect estimated by comparing units that joined with units that had not."
         return not_applicable(NAME, QUESTION, reading, estimate.design)
