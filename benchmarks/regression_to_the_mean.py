@@ -168,12 +168,13 @@ TEXT = [
     "none were) to the year after, by a t-test. Net length is the mean length of the net interval over that of the "
     f"estimate's. The check takes {DRAWS} draws here.",
     "",
-    "In short: net of the rule, estimates are right on average and their intervals hold the truth as often as they "
-    "should. Selected on a quarter or a month, the naive difference and the group-time estimate, whose base is a single "
-    "month, are far from zero without any effect, and the check says so. Selected on twelve months the artefact is 0.6 "
-    "to 0.9 points with these moments, and the naive difference clear of zero in some three runs of ten, not in most. "
-    "Imputation, whose base is all months before, is nearly free of it here, and pays with a longer net interval. Where "
-    "entry was by lot the check is quiet, even where the protocol wrongly says otherwise.",
+    "In short: net of the rule, estimates are right on average and their intervals hold the truth as often as "
+    "they should. Selected on a quarter or a month, the naive difference and the group-time estimate, whose "
+    "base is a single month, are far from zero without any effect, and the check says so. Selected on twelve "
+    "months the artefact is 0.6 to 0.9 points with these moments, and the naive difference clear of zero in "
+    "some three runs of ten, not in most. Imputation, whose base is all months before, is nearly free of it "
+    "here, and pays with a longer net interval. Where entry was by lot the check is quiet, even where the "
+    "protocol wrongly says otherwise.",
 ]
 
 if __name__ == "__main__":
