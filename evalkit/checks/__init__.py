@@ -20,6 +20,7 @@ from evalkit.checks.placebo_units import check as placebo_units
 from evalkit.checks.power import check as power
 from evalkit.checks.pretrend_power import check as pretrend_power
 from evalkit.checks.randomisation import check as randomisation
+from evalkit.checks.regression_to_the_mean import check as regression_to_the_mean
 from evalkit.checks.seasonality import check as seasonality
 from evalkit.checks.sensitivity_bounds import check as sensitivity_bounds
 from evalkit.checks.specification_curve import check as specification_curve
@@ -46,6 +47,7 @@ __all__ = [
     "power",
     "pretrend_power",
     "randomisation",
+    "regression_to_the_mean",
     "seasonality",
     "sensitivity_bounds",
     "specification_curve",

@@ -13,6 +13,7 @@ from evalkit.panel.members import (
     Ledger,
     comparison_left,
     covariates_exist,
+    entry_before_joining,
     membership,
     options_exist,
     some,
@@ -58,6 +59,7 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
     roster = membership(study, roster, rows, ledger)
     covariates_exist(study, roster, tidy.rows, ledger)
     options_exist(study, roster, ledger)
+    entry_before_joining(study, roster, ledger)
     rows = _values(rows[rows["unit"].isin(roster.index)], outcome)
     missing = tidy.missing[study.in_window(tidy.missing["period"])] if len(tidy.missing) else tidy.missing
     rows, missing = _not_reported(study, outcome, rows, missing, ledger)

@@ -129,6 +129,18 @@ def options_exist(study: Study, roster: pd.DataFrame, ledger: Ledger) -> None:
         ledger.faults.append(Fault(what, study.protocol.rollout.path, "give every joined unit its dose as a number"))
 
 
+def entry_before_joining(study: Study, roster: pd.DataFrame, ledger: Ledger) -> None:
+    """The periods that decided who joins end before anybody joined."""
+    entry, cohorts = study.protocol.entry, pd.PeriodIndex(roster["cohort"].dropna().unique())
+    waves = cohorts[study.time(cohorts) > 0]  # who had joined from the outset is in no comparison
+    if entry is None or entry.over is None or not len(waves):
+        return
+    end = entry.over[1]
+    if (study.time(waves) - study.time(pd.PeriodIndex([end]))).min() <= 0:
+        what = f"`entry.over` ends in {periods.code(end)}, and the first units joined in {periods.code(waves.min())}"
+        ledger.faults.append(Fault(what, study.path.name, "end it before anybody joined"))
+
+
 def with_covariates(study: Study, units: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The units with the covariates that only the source has, and those that change over time within units.
 

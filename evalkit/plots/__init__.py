@@ -12,6 +12,7 @@ from evalkit.plots.groups import groups
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.placebos import calibration, power
 from evalkit.plots.randomisation import randomisation
+from evalkit.plots.returning import regression_to_the_mean
 from evalkit.plots.sites import caterpillar
 from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
 
@@ -38,6 +39,7 @@ __all__ = [
     "power",
     "pretrend_power",
     "randomisation",
+    "regression_to_the_mean",
     "rollout",
     "seasonality",
     "sensitivity_bounds",

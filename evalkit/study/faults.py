@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from evalkit import periods
 from evalkit.errors import Fault
+from evalkit.study.entry_faults import entry_faults
 from evalkit.study.fields import Span, Strict
 from evalkit.study.protocol import Protocol
 from evalkit.study.text import Location, Tree
@@ -39,7 +40,7 @@ def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
         faults = [_fault(detail, tree) for detail in details if not _echo(detail, tree)]
         parts = _valid_parts(tree, {detail["loc"][0] for detail in details if detail["loc"]})
     faults += _unfilled(tree)
-    for check in (_window, _spans, _outcomes, _repeated, _frequency, _interventions):
+    for check in (_window, _spans, _outcomes, _repeated, _frequency, _interventions, entry_faults):
         faults += check(parts, tree)
     unique = sorted(dict.fromkeys(faults), key=lambda fault: int(fault.where.rpartition(":")[2]))
     return (None, unique) if unique else (protocol, [])
@@ -79,9 +80,9 @@ def _fault(detail: ErrorDetails, tree: Tree) -> Fault:
         return Fault(
             f"unknown key `{key}`{_within(location, key)}", where, _suggest(key, _known_keys(detail["loc"], tree))
         )
-    if name == "window" and kind in ("missing", "too_long", "too_short", "tuple_type"):
+    if name in ("window", "entry.over") and kind in ("missing", "too_long", "too_short", "tuple_type"):
         return Fault(
-            "`window` must be two periods", where, "write the first and the last, such as [2022-04, 2026-02]"
+            f"`{name}` must be two periods", where, "write the first and the last, such as [2022-04, 2026-02]"
         )
     if kind == "missing":
         return Fault(f"`{key}` is missing{_within(location, key)}", where, "add it")
@@ -249,6 +250,8 @@ def _frequency(parts: Parts, tree: Tree) -> list[Fault]:
     for key in ("exclude", "events"):
         for i, span in enumerate(parts.get(key, ())):
             dated += [((key, i, "from"), span.first), ((key, i, "to"), span.last)]
+    entry = parts.get("entry")
+    dated += [(("entry", "over", i), p) for i, p in enumerate(entry.over if entry and entry.over else ())]
     if "model" in parts:
         its = parts["model"].its
         ends: list[tuple[Location, pd.Period | None]] = [(("model", "its", "impact", "until"), its.impact.until)]

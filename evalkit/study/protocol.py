@@ -167,6 +167,31 @@ class Entry(Strict):
         bool,
         Field(description="True when units joined because the outcome was poor: regression to the mean."),
     ]
+    worst: Annotated[
+        int | None, Field(ge=1, le=100_000, description="How many units with the poorest outcome were taken.")
+    ] = None
+    threshold: Annotated[
+        float | None,
+        Field(allow_inf_nan=False, description="Units poorer than this, in the unit of report, were taken."),
+    ] = None
+    over: Annotated[
+        tuple[Period, Period] | None, Field(description="First and last period over which the outcome was judged.")
+    ] = None
+    outcome: Annotated[Name | None, Field(description="The outcome that was judged; default the primary one.")] = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Entry:
+        picks = [name for name in ("worst", "threshold") if getattr(self, name) is not None]
+        parts = [name for name in ("over", "outcome") if getattr(self, name) is not None]
+        if not picks and not parts:
+            return self
+        if len(picks) != 1:
+            raise ValueError("give `worst` or `threshold`, one of the two, with `over`")
+        if self.over is None:
+            raise ValueError(f"`{picks[0]}` needs `over`, the first and last period that were judged")
+        if not self.selected_on_outcome:
+            raise ValueError(f"`{picks[0]}` needs `selected_on_outcome: true`")
+        return self
 
 
 def _comparison(value: object) -> object:

@@ -55,7 +55,12 @@ rollout:
   # unlisted: never_joined          # units with data that the table does not list; default leave_out
 
 # How units came to take part. If they joined because they were doing badly, say so.
-# entry: {{rule: <the entry rule in words>, selected_on_outcome: true}}
+# entry:
+#   rule: <the entry rule in words>
+#   selected_on_outcome: true
+#   worst: 40                       # how many with the poorest outcome; or threshold: 70, in the unit of report
+#   over: [<2023-04>, <2024-03>]    # the periods that were judged
+#   # outcome: <name>               # what was judged; default the primary outcome
 
 # Months from joining on that count as neither before nor after, and why.
 transition: {{periods: 0, why: <reason>}}
