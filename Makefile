@@ -28,7 +28,7 @@ nbval: $(READY)
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
 
 slow: $(READY)
-	$(BIN)/python -m pytest -m slow -n auto
+	$(BIN)/python -m pytest -m slow -n auto --dist loadfile
 
 # the environment's own kernels win over any that the user has registered
 lab: $(READY)

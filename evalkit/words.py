@@ -23,6 +23,7 @@ from evalkit.study import Outcome, Study
 
 Strength = Literal["none", "weak", "moderate"]
 WITHOUT_COMPARISON = {"its", "its_pooled", "its_event_time"}
+NETTED = "regression_to_the_mean"
 SYNTHETIC = ("synthetic_did", "synthetic_control", "augmented_synthetic_control")
 COURSE = dict.fromkeys(SYNTHETIC, "synthetic_fit")  # the check of the course before joining, by design
 MEANING = {
@@ -127,6 +128,8 @@ def _strength(main: Estimate, asked: Sequence[Check]) -> Strength:
         return "none"
     bearing = [c for c in asked if c.design in ("", main.design)]
     looked_at = {c.name for c in bearing if c.verdict == "reassuring"}
+    if NETTED in looked_at:  # what poor baselines would have given anyway was estimated, and is small
+        bearing, looked_at = [c for c in bearing if c.name != "entry"], looked_at | {"entry"}
     course = COURSE.get(main.design, "parallel_trends")
     sound = {course, "entry"} <= looked_at and not [c for c in bearing if c.verdict == "concern"]
     return "moderate" if sound and main.design not in WITHOUT_COMPARISON else "weak"

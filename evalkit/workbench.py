@@ -77,6 +77,7 @@ class Case:
         carrying = not any(isinstance(one, Estimate) for one in comparative)
         asked = [
             checks.entry(self.panel),
+            *self._record_of_main(estimates),
             *(check for one in comparative for check in self.trend_checks(one)),
             *self.series_checks(series, carrying=carrying),
             checks.agreement(estimates, self.panel),
@@ -112,6 +113,19 @@ class Case:
     def calibration_checks(self, record: placebos.Calibration, estimates: list[Estimate | Refusal]) -> list[Check]:
         """Each design's record, with its estimate among what it finds where there is nothing."""
         return [checks.calibration(record, one) for one in estimates]
+
+    def returning(self, estimates: list[Estimate | Refusal]) -> list[Check]:
+        """What the entry rule alone would have given, and each comparison between units net of it."""
+        compared = [e for e in estimates if e.design not in WITHOUT_COMPARISON]
+        return [checks.regression_to_the_mean(self.panel, e) for e in compared or estimates]
+
+    def _record_of_main(self, estimates: list[Estimate | Refusal]) -> list[Check]:
+        """Regression to the mean and false positives of the design that carries the finding."""
+        main = _first(estimates)
+        if isinstance(main, Refusal) or main.design in WITHOUT_COMPARISON:
+            return []
+        record = placebos.calibrate(self.panel, (main.design,), DRAWS)
+        return [checks.regression_to_the_mean(self.panel, main), checks.calibration(record, main)]
 
     def family(self) -> Check:
         """All outcomes together, each by the first design that could be computed, allowing for how many there are."""

@@ -32,8 +32,7 @@ def check(calibration: Calibration, estimate: Estimate | Refusal) -> Check:
 
     calibration  the record of the design among others, as `evalkit.placebos.calibrate` returns it
 
-    Inconclusive when the real interval holds zero; reassuring when the rate is at most 8 % and both intervals
-    exclude zero. `value` is the false-positive rate. `data`: one row a draw, effect (in the outcome's unit) and
+    Reassuring otherwise. `value` is the false-positive rate. `data`: one row a draw, effect (in the outcome's unit) and
     real (False), the real estimate first; and label, unit, level. Not applicable to a design without a record.
     """
     if isinstance(estimate, Refusal):
@@ -56,7 +55,7 @@ def check(calibration: Calibration, estimate: Estimate | Refusal) -> Check:
 
 def _judged(
     estimate: Estimate, record: Calibrated, span: tuple[float, float], leant: Calibrated | None
-) -> tuple[Literal["reassuring", "inconclusive", "concern"], str]:
+) -> tuple[Literal["reassuring", "concern"], str]:
     clear, kept = excludes_zero(estimate.headline), span[0] > 0 or span[1] < 0
     if record.false_positive > NOTABLE:
         return "concern", f"More than {numbers.per_cent(NOTABLE)} is too often: its interval is too narrow here."
@@ -64,9 +63,7 @@ def _judged(
         return "concern", "So often the way units were chosen alone looks like an effect: regression to the mean."
     if clear and not kept:
         return "concern", "Its own interval excludes zero, and the calibrated one does not."
-    if not clear:
-        return "inconclusive", "The rate is as it should be, but its interval holds zero."
-    return "reassuring", "The rate is as it should be, and both intervals exclude zero."
+    return "reassuring", "That is as often as it should be, or less."
 
 
 def _source(source: Pool | Resampled, record: Calibrated) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from evalkit.estimators._did.layout import Layout, layout
 from evalkit.panel import Panel
@@ -44,7 +45,10 @@ def lean(panel: Panel) -> Lean | None:
         return None
     arrays = layout(panel)
     first = int(arrays.cohorts[0])
-    found = Lean(0.0, min(YEAR[panel.study.frequency], first), 1, 1 if panel.outcome.better == "higher" else -1)
+    far, near = min(YEAR[panel.study.frequency], first), 1
+    if entry.over is not None and entry.outcome in (None, panel.outcome.name):
+        far, near = (first - int(t) for t in panel.study.time(pd.PeriodIndex(entry.over)))
+    found = Lean(0.0, far, near, 1 if panel.outcome.better == "higher" else -1)
     z = score(arrays, [np.array([i]) for i in range(len(arrays.g))], first, found)
     joined = ~np.isnan(arrays.g)
     if joined.all():

@@ -19,6 +19,7 @@ NOTEBOOKS = (
     "interrupted_time_series",
     "difference_in_differences",
     "synthetic_comparison",
+    "credibility",
     "findings",
 )
 COMPARISONS = ("not_yet_joined", "never_joined", "none")
