@@ -32,8 +32,8 @@ def check(calibration: Calibration, estimate: Estimate | Refusal) -> Check:
 
     calibration  the record of the design among others, as `evalkit.placebos.calibrate` returns it
 
-    Reassuring otherwise. `value` is the false-positive rate. `data`: one row a draw, effect (in the outcome's unit) and
-    real (False), the real estimate first; and label, unit, level. Not applicable to a design without a record.
+    Reassuring otherwise. `value` is the false-positive rate. `data`: one row a draw, effect (in the outcome's unit)
+    and real (False), the real estimate first; and label, unit, level. Not applicable to a design without a record.
     """
     if isinstance(estimate, Refusal):
         reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
