@@ -336,11 +336,14 @@ def test_checks_say_what_was_done(calibration):
     assert "500 pseudo-collaboratives" in check.reading
     assert len(check.data) == 501
     assert check.data["effect"].iloc[0] == estimate.headline["estimate"]
-    told = checks.power(panel, calibration, "group_time", estimate)
+    told = checks.power(panel, calibration, "group_time")
     assert "of the outcome" not in told.reading  # it has both signs, so that a share of it means nothing
     assert told.value == detectable(calibration.found["group_time"].run, "constant", wider=calibration.source.wider)
-    assert checks.power(panel, calibration, "group_time", worthwhile=100.0).verdict == "reassuring"
-    assert checks.power(panel, calibration, "group_time", worthwhile=0.01).verdict == "inconclusive"
+    assert told.verdict == "inconclusive"
+    assert "does not say" in told.reading
+    for size, verdict in ((100.0, "reassuring"), (0.01, "inconclusive")):
+        asked = replace(panel, outcome=panel.outcome.model_copy(update={"worthwhile": size}))
+        assert checks.power(asked, calibration, "group_time").verdict == verdict
     for shown in (plots.calibration(check), plots.power(told)):
         assert 'img alt="' in shown.html
         assert "<th scope=" in shown.html

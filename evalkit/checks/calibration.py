@@ -76,7 +76,7 @@ def _source(source: Pool | Resampled, record: Calibrated) -> str:
 
 def _record(estimate: Estimate, record: Calibrated) -> str:
     places = numbers.decimals_for([record.spread])
-    rate, error = numbers.per_cent(record.false_positive), numbers.number(196 * record.monte_carlo, 1)
+    rate, error = _share(record), numbers.number(196 * record.monte_carlo, 1)
     shared = ""
     if record.run.whole and abs(record.bias) > record.spread:
         shared = " All draws share their months, and what moved every unit then is in that mean."
@@ -98,8 +98,12 @@ def _selected(calibration: Calibration, estimate: Estimate, leant: Calibrated | 
     drawn = f"{numbers.count(leant.draws)} draws of {many}, at {numbers.of(len(pool.places), 'date')}"
     return [
         f"Chosen as selectively as those that joined ({drawn}), units showed an effect in "
-        f"{numbers.per_cent(leant.false_positive)}, on average {bias} {estimate.unit}."
+        f"{_share(leant)}, on average {bias} {estimate.unit}."
     ]
+
+
+def _share(record: Calibrated) -> str:
+    return f"{numbers.number(100 * record.false_positive, 1)}%"
 
 
 def _real(estimate: Estimate, record: Calibrated, span: tuple[float, float]) -> str:

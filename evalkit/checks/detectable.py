@@ -40,7 +40,8 @@ Noise = tuple[float, float]
 def check(panel: Panel, estimate: Estimate | Refusal, worthwhile: float | None = None) -> Check:
     """Inconclusive when the interval holds zero and an effect that matters could have been missed.
 
-    worthwhile  smallest effect worth having, in the unit of report, sign apart; without one the size of the
+    worthwhile  smallest effect worth having, in the unit of report, sign apart; by default the outcome's; without
+                one the size of the
                 reported effect is the yardstick: the design could then not reliably show effects of such a
                 size, whatever the truth is
 
@@ -65,6 +66,7 @@ def check(panel: Panel, estimate: Estimate | Refusal, worthwhile: float | None =
     facts = _facts(estimate, at_power, rho)
     if excludes_zero(estimate.headline):
         return Check(NAME, QUESTION, "reassuring", facts, value, estimate.design, data)
+    worthwhile = panel.outcome.worthwhile if worthwhile is None else worthwhile
     yardstick = abs(float(estimate.headline["estimate"])) if worthwhile is None else abs(worthwhile)
     promised, got = _reach(estimate, at_power)
     what = "the size of the one reported" if worthwhile is None else "the size held to be worthwhile"

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from evalkit import numbers
-from evalkit.checks._its import excludes_zero, not_applicable
+from evalkit.checks._its import not_applicable
 from evalkit.errors import DesignError
-from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.estimate import Check
 from evalkit.estimators import title
 from evalkit.panel import Panel
 from evalkit.placebos import Calibrated, Calibration
@@ -31,15 +31,10 @@ def check(
     panel: Panel,
     calibration: Calibration,
     design: str,
-    estimate: Estimate | Refusal | None = None,
-    worthwhile: float | None = None,
 ) -> Check:
-    """Reassuring when a worthwhile effect would have been found, inconclusive when it could have been missed.
+    """Reassuring when the smallest worthwhile effect would have been found, inconclusive when it could be missed.
 
-    estimate    the real one, when it is known: without a worthwhile effect, an interval that holds zero is
-                inconclusive and one that excludes it reassuring
-    worthwhile  smallest effect worth having, in the unit of report, sign apart
-
+    It is inconclusive too where the protocol declares no such effect (`worthwhile` of the outcome).
     `value` is the effect that 80 % of the draws would have shown, constant from joining on. `data`: profile, size (in
     the outcome's unit, or per cent where relative), power; and label, unit. Not applicable to designs without
     a record, or fitted whole.
@@ -54,18 +49,21 @@ def check(
         found = {p: detectable(record.run, p, POWER, sign, wider) for p in _meaningful(panel)}
     except DesignError as refusal:
         return not_applicable(NAME, QUESTION, f"It cannot be said: {refusal.faults[0].what}.", design)
-    reading = _reading(panel, design, found, wider)
-    verdict, closing = "reassuring", ""
-    if worthwhile is not None:
-        enough = found["constant"] <= abs(worthwhile)
-        verdict = "reassuring" if enough else "inconclusive"
-        size = numbers.number(abs(worthwhile), 2)
-        closing = f" An effect of {size} would {'' if enough else 'not '}reliably have been found."
-    elif isinstance(estimate, Estimate) and not excludes_zero(estimate.headline):
-        verdict, closing = "inconclusive", " Smaller effects could have been missed, and the interval holds zero."
-    data = _curves(record, found, sign, wider)
-    data = data.assign(label=panel.outcome.title, unit=panel.outcome.unit)
-    return Check(NAME, QUESTION, verdict, reading + closing, found["constant"], design, data)  # type: ignore[arg-type]
+    worthwhile = panel.outcome.worthwhile
+    enough = worthwhile is not None and found["constant"] <= worthwhile
+    data = _curves(record, found, sign, wider).assign(label=panel.outcome.title, unit=panel.outcome.unit)
+    reading = f"{_reading(panel, design, found, wider)} {_yardstick(panel, enough)}"
+    return Check(NAME, QUESTION, "reassuring" if enough else "inconclusive", reading, found["constant"], design, data)
+
+
+def _yardstick(panel: Panel, enough: bool) -> str:
+    worthwhile = panel.outcome.worthwhile
+    if worthwhile is None:
+        return "The protocol does not say which effect would be worth having (`worthwhile`)."
+    size = f"{numbers.number(worthwhile, numbers.decimals_for([worthwhile / 4]))} {panel.outcome.unit}"
+    if enough:
+        return f"The smallest effect worth having, {size}, would have been found."
+    return f"The smallest effect worth having, {size}, could have been missed."
 
 
 def _reading(panel: Panel, design: str, found: dict[str, float], wider: float) -> str:

@@ -104,6 +104,10 @@ class Outcome(Strict):
         float | None,
         Field(allow_inf_nan=False, description="A national or local target, as a share for a proportion."),
     ] = None
+    worthwhile: Annotated[
+        float | None,
+        Field(gt=0, allow_inf_nan=False, description="Smallest effect worth having, in the unit of report."),
+    ] = None
 
     @model_validator(mode="after")
     def _columns_fit_kind(self) -> Outcome:

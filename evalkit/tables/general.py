@@ -165,7 +165,7 @@ def estimates(found: Sequence[Estimate | Refusal], caption: str) -> Shown:
     return replace(_shown(header, rows, caption), payload={"estimates": stored})
 
 
-def checks(asked: Sequence[Check]) -> Shown:
+def checks(asked: Sequence[Check], caption: str = "What else could explain it, and what was checked") -> Shown:
     """Every check with its verdict and reading."""
     twice = {c.question for c in asked if sum(c.question == other.question for other in asked) > 1}
     rows = [
@@ -176,7 +176,7 @@ def checks(asked: Sequence[Check]) -> Shown:
         ]
         for c in asked
     ]
-    return _shown(["Question", "Verdict", "Reading"], rows, "What else could explain it, and what was checked")
+    return _shown(["Question", "Verdict", "Reading"], rows, caption)
 
 
 DIAGNOSTICS = {
