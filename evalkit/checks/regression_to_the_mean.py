@@ -94,7 +94,10 @@ def check(panel: Panel, estimate: Estimate | Refusal, *, draws: int = DRAWS) -> 
     verdict, reading = _judged(estimate, found.net)
     reading = f"{_facts(panel, estimate, found)} {reading}"
     data = labelled(_data(panel, estimate, found), estimate)
-    return Check(NAME, QUESTION, verdict, reading, found.net.net[0], estimate.design, data)
+    net = found.net
+    figures = {"net": net.net[0], "low": net.low, "high": net.high, "expected": net.expected[0]}
+    figures = {name: float(value) for name, value in figures.items()}
+    return Check(NAME, QUESTION, verdict, reading, net.net[0], estimate.design, data, figures)
 
 
 def _found(panel: Panel, estimate: Estimate, draws: int) -> Found:

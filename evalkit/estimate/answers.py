@@ -42,6 +42,7 @@ class Check:
     value     the number that decided, None where not applicable
     design    the design that it questions; empty when it bears on all of them
     data      what its figure draws, columns as the check's module says; empty where there is no figure
+    figures   numbers that a text quotes, by name, as the check's module says
     """
 
     name: str
@@ -51,6 +52,17 @@ class Check:
     value: float | None = None
     design: str = ""
     data: pd.DataFrame = field(default_factory=pd.DataFrame)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def store(self) -> dict[str, Any]:
+        """Everything but the figure's data, as plain values that `restored` turns back."""
+        names = ("name", "question", "verdict", "reading", "value", "design", "figures")
+        return {name: getattr(self, name) for name in names}
+
+    @staticmethod
+    def restored(stored: dict[str, Any]) -> Check:
+        """The Check that `store` wrote, without its figure's data."""
+        return Check(**stored)
 
     def __repr__(self) -> str:
         """Question, verdict and reading in one line."""
@@ -59,5 +71,4 @@ class Check:
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
         kind = "warning" if self.verdict == "concern" else "note"
         html = markup.notice(f"{self.question} {self.verdict.capitalize()}.", [self.reading], kind)
-        stored = {"check": {"name": self.name, "verdict": self.verdict, "reading": self.reading, "value": self.value}}
-        return {"text/html": html, "text/plain": repr(self)}, {markup.METADATA_KEY: stored}
+        return {"text/html": html, "text/plain": repr(self)}, {markup.METADATA_KEY: {"check": self.store()}}

@@ -176,7 +176,8 @@ def checks(asked: Sequence[Check], caption: str = "What else could explain it, a
         ]
         for c in asked
     ]
-    return _shown(["Question", "Verdict", "Reading"], rows, caption)
+    stored = {"checks": [c.store() for c in asked]}
+    return replace(_shown(["Question", "Verdict", "Reading"], rows, caption), payload=stored)
 
 
 DIAGNOSTICS = {

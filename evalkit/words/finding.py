@@ -86,13 +86,14 @@ def _sentence(estimate: Estimate | Refusal, outcome: Outcome) -> str:
 
 
 def _judgement(estimate: Estimate, outcome: Outcome) -> str:
-    if _holds_zero(estimate):
+    if holds_zero(estimate):
         return "The interval holds zero, so the data do not allow a strong conclusion in either direction."
     good = (estimate.headline["estimate"] > 0) == (outcome.better == "higher")
     return f"That is {'an improvement' if good else 'a deterioration'}, if the design's assumption holds."
 
 
-def _holds_zero(estimate: Estimate) -> bool:
+def holds_zero(estimate: Estimate) -> bool:
+    """Whether the headline interval holds zero."""
     return bool(estimate.headline["low"] <= 0 <= estimate.headline["high"])
 
 
@@ -111,7 +112,7 @@ def finding(
     main, *others = usable
     concerns = [c for c in asked if c.verdict == "concern"]
     strength = _strength(main, asked)
-    sentences = [_sentence(main, outcome), *_patients(main, outcome, study.frequency)]
+    sentences = [_sentence(main, outcome), *patients(main, outcome, study.frequency)]
     sentences += [f"Set beside it, {e.title.lower()}: {_sentence(e, outcome)}" for e in others]
     sentences += [f"Concern: {c.reading}" for c in concerns]
     sentences += [f"Not settled: {c.reading}" for c in asked if c.verdict == "inconclusive"]
@@ -124,7 +125,7 @@ def finding(
 
 
 def _strength(main: Estimate, asked: Sequence[Check]) -> Strength:
-    if _holds_zero(main):
+    if holds_zero(main):
         return "none"
     bearing = [c for c in asked if c.design in ("", main.design)]
     looked_at = {c.name for c in bearing if c.verdict == "reassuring"}
@@ -148,7 +149,7 @@ def _headline(main: Estimate, outcome: Outcome, strength: Strength) -> str:
     return f"{outcome.title}: {'better' if good else 'worse'} after joining, {figure}; confidence {strength}."
 
 
-def _patients(main: Estimate, outcome: Outcome, noun: str) -> list[str]:
+def patients(main: Estimate, outcome: Outcome, noun: str) -> list[str]:
     """The size in events a period, where the outcome has a denominator that counts events."""
     if main.exposure is None or outcome.kind != "proportion":
         return []
@@ -156,7 +157,7 @@ def _patients(main: Estimate, outcome: Outcome, noun: str) -> list[str]:
     low, high = sorted(abs(head[end]) * main.exposure for end in ("low", "high"))
     size = numbers.round_two(abs(head["estimate"]) * main.exposure)
     more = "more" if head["estimate"] > 0 else "fewer"
-    if _holds_zero(main):
+    if holds_zero(main):
         fewer, more = (numbers.round_two(abs(head[end]) * main.exposure) for end in ("low", "high"))
         return [f"In every joined unit, that would be from {fewer} fewer to {more} more cases a {noun} in all."]
     return [

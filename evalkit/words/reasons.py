@@ -1,0 +1,52 @@
+"""What a check's answer means, in a few words for somebody who will not read the check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalkit.estimate import Check
+
+# by check, the most weighty first: what a concern means for the result, to follow "because" or "and"
+CONCERNS = {
+    "regression_to_the_mean": "units were picked when they were doing badly, and some recovery was to be expected",
+    "entry": "the units that joined had been doing worse, and some recovery was to be expected",
+    "calibration": "on data like these the method finds effects too often where there are none",
+    "parallel_trends": "the units that joined were already on a different course",
+    "sensitivity_bounds": "a departure from a common course no larger than those seen before would overturn it",
+    "synthetic_fit": "the comparison could not be made to match the past well",
+    "placebo_units": "units that did not join show changes as large",
+    "randomisation": "a rollout drawn by lot could have given as much",
+    "placebo_dates": "the method finds changes at dates on which nothing began",
+    "agreement": "methods that lean on different assumptions disagree",
+    "pretrend_power": "a trend large enough to explain it could have gone unnoticed",
+    "control_balance": "the comparison had followed another course before",
+    "composition": "who was counted changed as well",
+    "neighbours": "units nearby that did not join may have changed too",
+    "leave_out": "it rests on very few units",
+    "comparison_curve": "other reasonable ways of comparing give other answers",
+    "specification_curve": "other reasonable models give other answers",
+    "influence": "it rests on very few periods",
+    "overlap": "the units that joined have few counterparts",
+    "autocorrelation": "the model does not describe the ups and downs of the series",
+    "seasonality": "a season is left over that can pass for an effect",
+    "forecast_error": "the model's forecasts missed by as much before",
+}
+OF_SERIES = ("placebo_dates", "autocorrelation", "seasonality", "forecast_error", "influence", "specification_curve")
+MOST = 3  # reasons that a short text gives
+
+
+def reasons(asked: Sequence[Check], design: str, most: int = MOST) -> list[str]:
+    """The weightiest concerns that bear on a design, in a few words each."""
+    bearing = {c.name for c in asked if c.verdict == "concern" and c.design in ("", design)}
+    if "regression_to_the_mean" in bearing:
+        bearing.discard("entry")  # the same reason, measured
+    return [CONCERNS[name] for name in CONCERNS if name in bearing][:most]
+
+
+def joined(parts: Sequence[str]) -> str:
+    """`a`, `a, and b`, `a; b; and c`."""
+    if len(parts) <= 1:
+        return "".join(parts)
+    if len(parts) == 2:  # noqa: PLR2004 - one `and`
+        return f"{parts[0]}, and {parts[1]}"
+    return f"{'; '.join(parts[:-1])}; and {parts[-1]}"
