@@ -11,6 +11,7 @@ from evalkit.plots.events import event_study
 from evalkit.plots.groups import groups
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.placebos import calibration, power
+from evalkit.plots.planning import planned
 from evalkit.plots.randomisation import randomisation
 from evalkit.plots.sites import caterpillar
 from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
@@ -35,6 +36,7 @@ __all__ = [
     "influence",
     "placebo_dates",
     "placebo_units",
+    "planned",
     "power",
     "pretrend_power",
     "randomisation",

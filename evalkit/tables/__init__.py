@@ -2,6 +2,7 @@
 
 from evalkit.tables.comparisons import balance, engines, family
 from evalkit.tables.general import checks, data_warnings, diagnostics, estimates, files, outcomes, protocol, waves
+from evalkit.tables.planning import detectable, varied
 from evalkit.tables.series import declared
 from evalkit.tables.synthetic import weights
 
@@ -10,6 +11,7 @@ __all__ = [
     "checks",
     "data_warnings",
     "declared",
+    "detectable",
     "diagnostics",
     "engines",
     "estimates",
@@ -17,6 +19,7 @@ __all__ = [
     "files",
     "outcomes",
     "protocol",
+    "varied",
     "waves",
     "weights",
 ]

@@ -1,0 +1,22 @@
+"""Planning before a programme starts: the least effect that each design would find."""
+
+from evalkit.planning.measured import Measured, measured
+from evalkit.planning.minimal import Detectable, Minimal, minimal, suited
+from evalkit.planning.moments import Moments, parse
+from evalkit.planning.plan import Plan, plan_of
+from evalkit.planning.vary import Varied, vary
+
+__all__ = [
+    "Detectable",
+    "Measured",
+    "Minimal",
+    "Moments",
+    "Plan",
+    "Varied",
+    "measured",
+    "minimal",
+    "parse",
+    "plan_of",
+    "suited",
+    "vary",
+]
