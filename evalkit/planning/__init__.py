@@ -1,6 +1,6 @@
 """Planning before a programme starts: the least effect that each design would find."""
 
-from evalkit.planning.measured import Measured, measured
+from evalkit.planning.measured import Measured, Modelled, measured
 from evalkit.planning.minimal import Detectable, Minimal, minimal, suited
 from evalkit.planning.moments import Moments, parse
 from evalkit.planning.plan import Plan, plan_of
@@ -10,6 +10,7 @@ __all__ = [
     "Detectable",
     "Measured",
     "Minimal",
+    "Modelled",
     "Moments",
     "Plan",
     "Varied",

@@ -13,7 +13,8 @@ persistence is what it is, and a plan longer than the data is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -39,11 +40,13 @@ class Measured:
     panel    the study's
     values   outcomes, shape (n, T), nought where not usable
     usable   reported, not excluded and untouched, booleans, shape (n, T)
+    gathered whether the protocol clusters errors on groups of several units
     """
 
     panel: Panel
     values: np.ndarray
     usable: np.ndarray
+    gathered: bool = False
 
     @property
     def frequency(self) -> Frequency:
@@ -101,18 +104,31 @@ class Measured:
         return text
 
     def moments(self) -> Moments:
-        """The moments of these unit-periods, for plans that they cannot hold. Raises DesignError with too few."""
-        found = fitted(self.values, self.usable)
-        whose = "simulated demonstration data" if self.panel.study.protocol.simulated else "the study's own data"
+        """The moments of these unit-periods. Raises DesignError with too few, or with errors clustered on groups."""
+        self._single()
+        found = self._fitted
         return Moments(
-            **found, frequency=self.frequency, level=self.level, label=self.label, unit=self.unit, sign=self.sign,
-            origin=f"simulated from the moments of {whose}",
+            found["mean"], found["between"], found["within"], found["rho"], self.frequency, self.level, self.label,
+            self.unit, self.sign,
         )  # fmt: skip
 
+    @cached_property
+    def _fitted(self) -> dict[str, float]:
+        return fitted(self.values, self.usable)
+
+    def modelled(self) -> Modelled:
+        """The same outcome simulated from its moments, for plans that the data cannot hold, and to hold against."""
+        return Modelled(self)
+
     def source(self, plan: Plan) -> Source:
-        """Draws of the plan, or of a smaller one in proportion. Raises DesignError when none fits."""
+        """Draws of the plan, or of a smaller one in proportion.
+
+        Raises DesignError when none fits, or errors are clustered on groups of several units: single units drawn
+        would understate them.
+        """
+        self._single()
         runs = np.lib.stride_tricks.sliding_window_view(self.usable, min(plan.length, self.usable.shape[1]), axis=1)
-        whole: np.ndarray = runs.all(axis=2)  # (n, starts): units that could take part
+        whole = np.asarray(runs.all(axis=2))  # (n, starts): units that could take part
         counts = np.sort(whole.sum(axis=0))[::-1]
         if plan.length > self.usable.shape[1] or not counts[0]:
             raise self._too_long(plan)
@@ -126,9 +142,8 @@ class Measured:
                 "plan fewer waves or a shorter time, or state moments",
             )
         starts = np.flatnonzero(whole.sum(axis=0) >= drawn.units)
-        return Source(
-            drawn, self._courses(drawn, whole, starts), _wider(plan, drawn), self._told(plan, drawn, starts)
-        )
+        courses, told = self._courses(drawn, whole, starts), self._told(plan, drawn, starts)
+        return Source(drawn, courses, _wider(plan, drawn), told, bool((self.values[self.usable] >= 0).all()))
 
     def _courses(self, drawn: Plan, whole: np.ndarray, starts: np.ndarray) -> Courses:
         def courses(draws: int, random: np.random.Generator) -> np.ndarray:
@@ -157,6 +172,16 @@ class Measured:
             )
         return text
 
+    def _single(self) -> None:
+        """Refuse groups of several units."""
+        if self.gathered:
+            raise DesignError(
+                f"the protocol clusters errors on {self.panel.study.protocol.cluster}, groups of several units; "
+                "units drawn one by one would promise too much",
+                self.panel.study.slug,
+                "state moments of whole groups, with the groups as units",
+            )
+
     def _too_long(self, plan: Plan) -> DesignError:
         longest = max((_longest(row) for row in self.usable), default=0)
         return DesignError(
@@ -169,7 +194,7 @@ class Measured:
     def _stated(self) -> str:
         """The moments of the data as they are stated on the command line."""
         try:
-            found = fitted(self.values, self.usable)
+            found = self._fitted
         except DesignError:
             return EXAMPLE
         return ",".join(f"{name}={value:.3g}" for name, value in found.items())
@@ -178,24 +203,65 @@ class Measured:
         return periods.noun(self.frequency, count)
 
 
-def measured(panel: Panel) -> Measured:
-    """A panel's untouched unit-periods: of joiners those before joining, less any anticipation that is declared.
+@dataclass(frozen=True, eq=False)
+class Modelled:
+    """A study's outcome simulated from the moments of its untouched unit-periods; options are the protocol's."""
 
-    Raises DesignError when errors are clustered on groups of several units: single units drawn would understate them.
-    """
+    measured: Measured
+
+    @property
+    def frequency(self) -> Frequency:
+        """Of the study."""
+        return self.measured.frequency
+
+    @property
+    def level(self) -> float:
+        """Of the protocol's intervals."""
+        return self.measured.level
+
+    @property
+    def label(self) -> str:
+        """The outcome's title."""
+        return self.measured.label
+
+    @property
+    def unit(self) -> str:
+        """The outcome's unit of report."""
+        return self.measured.unit
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, -1 where lower is."""
+        return self.measured.sign
+
+    @property
+    def origin(self) -> str:
+        """Simulated, and from whose moments."""
+        simulated = self.measured.panel.study.protocol.simulated
+        whose = "simulated demonstration data" if simulated else "the study's own data"
+        return f"simulated from the moments of {whose}"
+
+    def rule(self, design_name: str) -> Rule:
+        """The protocol's options of a design."""
+        return self.measured.rule(design_name)
+
+    def sentence(self) -> str:
+        """The moments. Raises DesignError with too few unit-periods."""
+        return self.measured.moments().sentence()
+
+    def source(self, plan: Plan) -> Source:
+        """Simulated panels of the plan's size. Raises DesignError when there are no moments."""
+        return replace(self.measured.moments(), origin=self.origin).source(plan)
+
+
+def measured(panel: Panel) -> Measured:
+    """A panel's untouched unit-periods: of joiners those before joining, less any anticipation that is declared."""
     arrays = layout(panel)
-    if arrays.gathered:
-        raise DesignError(
-            f"the protocol clusters errors on {panel.study.protocol.cluster}, groups of several units; drawn one by "
-            "one, they would promise too much",
-            panel.study.slug,
-            "state moments of whole groups, with the groups as units",
-        )
     model = panel.study.protocol.model
     anticipation = max(getattr(getattr(model, d), "anticipation", 0) for d in DESIGNS)
     usable, _ = front.sample(arrays, anticipation)
     order = own_order(arrays)  # neither names nor the order of rows decide what is drawn
-    return Measured(panel, np.where(usable, arrays.Y, 0.0)[order], usable[order])
+    return Measured(panel, np.where(usable, arrays.Y, 0.0)[order], usable[order], arrays.gathered)
 
 
 def _wider(plan: Plan, drawn: Plan) -> float:

@@ -23,7 +23,7 @@ from evalkit import numbers
 from evalkit.errors import DesignError, Fault
 from evalkit.estimators import names, title
 from evalkit.estimators._did.headline import DESIGNS, headline
-from evalkit.estimators._did.linear import CHUNK, Linear
+from evalkit.estimators._did.linear import Linear
 from evalkit.placebos.calibration import SEED
 from evalkit.placebos.power import POWER, detectable
 from evalkit.placebos.record import Calibrated
@@ -33,6 +33,7 @@ from evalkit.planning.source import Baseline, Source
 
 DRAWS = 1_000
 FEWEST, MOST = 100, 50_000  # draws
+BATCH = 200_000  # outcomes gone through at once: few enough for a processor's own memory
 AT_ONCE = ("group_time", "imputation", "event_study")
 IN_WAVES = ("group_time", "imputation", "interaction_weighted", "extended_twoway", "two_stage")
 
@@ -124,10 +125,10 @@ def minimal(
             linears[design] = _weights(design, baseline, source.plan)
         except DesignError as refusal:
             refused[design] = refusal.faults[0]
-    runs, positive = _runs(linears, baseline, source, draws, seed)
+    runs = _runs(linears, baseline, source, draws, seed)
     for design, run in runs.items():
         try:
-            found[design] = _judged(run, baseline, source.wider, positive=positive)
+            found[design] = _judged(run, baseline, source)
         except DesignError as refusal:
             refused[design] = refusal.faults[0]
     return Detectable(baseline, plan, source.sentence, source.wider, found, refused)
@@ -155,20 +156,16 @@ def _weights(design: str, baseline: Baseline, plan: Plan) -> Linear:
     return headline(design, plan.layout(), rule)
 
 
-def _runs(
-    linears: dict[str, Linear], baseline: Baseline, source: Source, draws: int, seed: int
-) -> tuple[dict[str, Run], bool]:
-    """Every design on the same draws, and whether no outcome was negative."""
+def _runs(linears: dict[str, Linear], baseline: Baseline, source: Source, draws: int, seed: int) -> dict[str, Run]:
+    """Every design on the same draws."""
     arrays = source.plan.layout()
     random = np.random.default_rng(seed)
     on, rising = (o.under(arrays) for o in profiles(arrays, arrays.Y, baseline.frequency)[:2])
     fixed = {d: _put(linear, np.stack([on, rising])) for d, linear in linears.items()}
     parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {d: [] for d in linears}
-    positive = True
-    step = max(1, CHUNK // arrays.Y.size) if linears else draws
+    step = max(1, BATCH // arrays.Y.size) if linears else draws
     for start in range(0, draws if linears else 0, step):
         Y = source.courses(min(step, draws - start), random)
-        positive &= bool((Y >= 0).all())
         share = 0.01 * Y * on
         for design, linear in linears.items():
             parts[design].append(_figures(_put(linear, Y), fixed[design], _put(linear, share)))
@@ -178,7 +175,7 @@ def _runs(
         theta, gram = (np.concatenate([piece[k] for piece in pieces]) for k in (0, 1))
         error = np.sqrt(np.maximum(gram[:, 0, 0], 0.0))
         out[design] = Run(design, theta[:, 0], error, t * error, gram, theta[:, 1:], 0, whole=False)
-    return out, positive
+    return out
 
 
 def _put(linear: Linear, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -199,12 +196,12 @@ def _figures(
     return theta, psi @ np.swapaxes(psi, 1, 2)
 
 
-def _judged(run: Run, baseline: Baseline, wider: float, *, positive: bool) -> Minimal:
+def _judged(run: Run, baseline: Baseline, source: Source) -> Minimal:
     """A design's figures; raises DesignError when no effect of any size would be found."""
     if not (run.error > 0).all():
         raise DesignError("its standard errors are nought under this plan")
-    sign = baseline.sign
-    wanted = [p for p in PROFILES if p != "relative" or positive]
+    sign, wider = baseline.sign, source.wider
+    wanted = [p for p in PROFILES if p != "relative" or source.positive]
     sizes = {p: detectable(run, p, POWER, sign, wider) for p in wanted}
     noise = float(np.sqrt(POWER * (1 - POWER) / len(run.error)))
     ends = [detectable(run, "constant", POWER + side * noise, sign, wider) for side in (-1, 1)]

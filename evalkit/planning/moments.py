@@ -28,6 +28,7 @@ NAMES = ("mean", "between", "within", "rho")
 EXAMPLE = "mean=59,between=9,within=4.3,rho=0.6"
 STEEPEST, STEPS = 0.995, 50  # autocorrelation searched; halvings
 AT_BOUND = 0.99  # from here on persistence and lasting differences between units cannot be told apart
+SURELY = 3.0  # standard deviations above nought: one outcome in a thousand is below
 FEWEST = 3  # periods of a unit's series without which it says nothing of persistence
 
 
@@ -91,11 +92,11 @@ class Moments:
 
         def courses(draws: int, random: np.random.Generator) -> np.ndarray:
             level = self.between * random.standard_normal((draws, n, 1))
-            noise = random.standard_normal((draws * n, T))
+            noise = random.standard_normal((T, draws * n)).T  # whole periods lie together, along which it goes
             return self.mean + level + design.ar1(noise, self.within, self.rho).reshape(draws, n, T)
 
         text = f"panels of {numbers.of(n, 'unit')} {self.origin} ({self.sentence()})"
-        return Source(plan, courses, 1.0, text)
+        return Source(plan, courses, 1.0, text, self.mean > SURELY * math.hypot(self.between, self.within))
 
 
 def _finite(moments: Moments, name: str) -> bool:

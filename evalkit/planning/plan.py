@@ -19,7 +19,7 @@ from evalkit.panel import Panel
 from evalkit.periods import Frequency
 from evalkit.placebos.pool import FEWEST
 
-MOST_UNITS, MOST_PERIODS = 2_000, 600  # beyond these a plan is taken for a slip of the keyboard
+MOST_UNITS, MOST_PERIODS = 20_000, 600  # beyond these a plan is taken for a slip of the keyboard
 QUARTER: dict[Frequency, int] = {"month": 3, "quarter": 1, "year": 1}  # periods between waves unless told otherwise
 SHARE = 4  # where nobody has joined yet: one unit in so many
 WORDS = {
@@ -156,8 +156,9 @@ def plan_of(panel: Panel, **given: int) -> Plan:
     given  fields of `Plan`
 
     Waves are made equal and equally far apart, no farther than they were; units and periods are counted. Where
-    nobody has joined yet: one unit in four at once, half of the window before, the rest after. Raises DesignError
-    for a plan that cannot be.
+    nobody has joined yet: one unit in four at once, half of the window before, the rest after. Waves of single units
+    are put together until each has two, and where nobody is left to compare with at once, as many as join are
+    planned. Raises DesignError for a plan that cannot be.
     """
     own = _own(panel) if len(panel.joined) else _neutral(panel)
     return Plan(**{**own, **given})
@@ -169,15 +170,17 @@ def _own(panel: Panel) -> dict[str, Any]:
     transition = study.protocol.transition.periods
     open_ = ~study.excluded
     first, last = int(starts[0]), int(starts[-1]) + transition
-    waves = len(starts)
+    joined, never = max(len(panel.joined), FEWEST), len(panel.never)
+    waves = min(len(starts), joined // FEWEST)
     spacing = int(starts[-1] - starts[0]) // (waves - 1) if waves > 1 else QUARTER[study.frequency]
+    comparison = never if never >= FEWEST else 0 if waves > 1 else joined
     return {
-        "joined": len(panel.joined),
-        "comparison": len(panel.never),
+        "joined": joined,
+        "comparison": comparison,
         "before": max(_run(open_[:first][::-1]), 1),
         "after": max(_run(open_[last:]), 1),
         "waves": waves,
-        "spacing": spacing,
+        "spacing": max(spacing, 1),
         "transition": transition,
     }
 
@@ -189,7 +192,7 @@ def _neutral(panel: Panel) -> dict[str, Any]:
     joined = max(n // SHARE, FEWEST)
     return {
         "joined": joined,
-        "comparison": max(n - joined, 0),
+        "comparison": max(n - joined, FEWEST),
         "before": before,
         "after": max(T - transition - before, 1),
         "waves": 1,

@@ -23,12 +23,14 @@ class Source:
     courses   draws and a generator to outcomes, shape (draws, n, T), in the order of `plan.layout()`
     wider     how much wider an interval is here than under the plan asked for, from numbers of units alone
     sentence  what is drawn
+    positive  whether the outcome has one sign, so that a share of it makes sense
     """
 
     plan: Plan
     courses: Courses
     wider: float
     sentence: str
+    positive: bool
 
 
 class Baseline(Protocol):

@@ -12,6 +12,7 @@ from evalkit import periods
 from evalkit.errors import DesignError
 from evalkit.periods import Frequency
 from evalkit.placebos.calibration import SEED
+from evalkit.placebos.pool import FEWEST
 from evalkit.planning.minimal import DRAWS, minimal, suited
 from evalkit.planning.plan import LEAST, Plan
 from evalkit.planning.source import Baseline
@@ -46,7 +47,9 @@ def values(plan: Plan, name: str) -> list[int]:
     """What a number of the plan is changed to, its own value among them."""
     own = int(getattr(plan, name))
     if name == "waves":
-        return sorted({own, *(w for w in WAVES if 2 * w <= plan.joined)})
+        return sorted({own, *(w for w in WAVES if FEWEST * w <= plan.joined)})
+    if not own:  # nobody to compare with but later waves: some, up to as many as join
+        return [0, *sorted({max(plan.joined // part, FEWEST) for part in (4, 2, 1)})]
     return sorted({own, *(max(round(times * own), LEAST[name]) for times in TIMES)})
 
 
@@ -67,20 +70,20 @@ def vary(
     planned is refused with the reason. Raises DesignError for an unknown design.
     """
     chosen = tuple(designs) or suited(plan)
+    own = minimal(baseline, plan, chosen, draws, seed)
     sizes, refused = [], []
     for name in VARIED:
         progress(name)
         for value in values(plan, name):
-            own = value == getattr(plan, name)
+            kept = value == getattr(plan, name)
             try:
-                found = minimal(baseline, replace(plan, **{name: value}), chosen, draws, seed)
+                found = own if kept else minimal(baseline, replace(plan, **{name: value}), chosen, draws, seed)
             except DesignError as refusal:
-                why = "; ".join(fault.what for fault in refusal.faults)
-                refused += [(name, value, design, why) for design in chosen]
+                refused += [(name, value, design, refusal.faults[0].what) for design in chosen]
                 continue
             refused += [(name, value, design, fault.what) for design, fault in found.refused.items()]
             for one in found.found.values():
-                sizes += [(name, value, own, one.design, p, size, one.std_error) for p, size in one.sizes.items()]
+                sizes += [(name, value, kept, one.design, p, size, one.std_error) for p, size in one.sizes.items()]
     return Varied(baseline, plan, pd.DataFrame(sizes, columns=COLUMNS), pd.DataFrame(refused, columns=REFUSED))
 
 

@@ -33,7 +33,7 @@ def planned(found: Varied, name: str = "joined", profile: str = "constant") -> S
         return Shown(markup.notice(heading, lines, "refusal"), f"{heading}: {' '.join(lines)}")
     wide = data.pivot(index="value", columns="design", values="size")[list(dict.fromkeys(data["design"]))]
     unit = "per cent of the outcome" if profile == "relative" else base.unit
-    with canvas(height=3.8) as (figure, axes):
+    with canvas() as (figure, axes):
         for (design, line), (colour, style, marker) in zip(wide.items(), LOOKS, strict=False):
             axes.plot(
                 line.index, line.to_numpy(), color=colour, linestyle=style, marker=marker, label=title(str(design))
@@ -55,8 +55,8 @@ def planned(found: Varied, name: str = "joined", profile: str = "constant") -> S
         for design, line in wide.items()
     ]
     alt = (
-        f"Least effect found with {numbers.per_cent(POWER)} power, {unit}, by {what[0].lower()}{what[1:]}, a line a "
-        f"design; {base.origin}. {'; '.join(spans)}."
+        f"A line for each design: the least effect found with {numbers.per_cent(POWER)} power, {unit}, from the "
+        f"smallest to the largest number tried. {'; '.join(spans)}."
     )
     rows = [
         [numbers.count(value), *[numbers.number(float(v), places) or "refused" for v in row]]

@@ -29,7 +29,7 @@ def detectable(found: Detectable) -> Shown:
         lines = [*notes, *refused]
         heading = f"Nothing can be said of this plan ({base.origin})"
         return Shown(markup.notice(heading, lines, "refusal"), "\n".join([heading, *lines]))
-    places = numbers.decimals_for([one.std_error for one in found.found.values()])
+    places = numbers.decimals_for([one.sizes_error for one in found.found.values()], 1)
     rows = [
         [
             title(one.design),
