@@ -314,6 +314,11 @@ def test_designs_that_do_not_suit_are_refused_with_the_reason():
     baseline = planning.measured(panel_of(STATED, comparison="never_joined"))
     alone = planning.minimal(baseline, Plan(40, 0, 6, 6, waves=2, spacing=3), ("group_time",), 200)
     assert "the plan has none" in alone.refused["group_time"].what
+    never = planning.minimal(baseline, Plan(20, 40, 6, 6, waves=2, spacing=3), draws=200)
+    assert set(never.found) == {"group_time", "interaction_weighted"}
+    assert "learns from later waves" in never.refused["imputation"].what
+    assert planning.carrying(baseline, never.plan) == ("group_time", "interaction_weighted")
+    assert planning.carrying(STATED, PLAN) == BOTH
 
 
 def test_one_thing_is_changed_at_a_time_and_told():

@@ -155,7 +155,8 @@ def comparison_left(study: Study, roster: pd.DataFrame, ledger: Ledger, *, start
     cohorts = roster["cohort"].dropna().unique()
     where = study.path.name
     if started and not len(cohorts):
-        ledger.faults.append(Fault("no unit joined", study.protocol.rollout.path, "give at least one a joining date"))
+        fix = "give at least one a joining date; before anybody has joined, plan with `evalkit power`"
+        ledger.faults.append(Fault("no unit joined", study.protocol.rollout.path, fix))
     if comparison in (None, "none") or isinstance(comparison, tuple):
         return
     how = " at once" if len(cohorts) == 1 else ""

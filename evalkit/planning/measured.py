@@ -85,7 +85,7 @@ class Measured:
         comparison = self.panel.study.protocol.comparison
         return Rule(
             getattr(options, "anticipation", 0),
-            never=design_name == "group_time" and comparison not in (None, "not_yet_joined", "none"),
+            never=comparison not in (None, "not_yet_joined", "none"),
             pairs=getattr(options, "unbalanced", "pairs") == "pairs",
             errors=getattr(options, "errors", "auto"),
         )

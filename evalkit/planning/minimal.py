@@ -35,6 +35,7 @@ DRAWS = 1_000
 FEWEST, MOST = 100, 50_000  # draws
 BATCH = 200_000  # outcomes gone through at once: few enough for a processor's own memory
 AT_ONCE = ("group_time", "imputation", "event_study")
+LATER_WAVES = ("imputation", "two_stage", "extended_twoway")  # use their untouched periods
 IN_WAVES = ("group_time", "imputation", "interaction_weighted", "extended_twoway", "two_stage")
 
 
@@ -96,6 +97,14 @@ def suited(plan: Plan) -> tuple[str, ...]:
     return AT_ONCE if plan.waves == 1 else IN_WAVES
 
 
+def carrying(baseline: Baseline, plan: Plan) -> tuple[str, str]:
+    """The two designs on which a finding rests: group-time effects, and imputation where later waves may help."""
+    return (
+        "group_time",
+        "interaction_weighted" if baseline.rule("group_time").never and plan.waves > 1 else "imputation",
+    )
+
+
 def minimal(
     baseline: Baseline,
     plan: Plan,
@@ -153,6 +162,11 @@ def _weights(design: str, baseline: Baseline, plan: Plan) -> Linear:
     rule = baseline.rule(design)
     if rule.never and not plan.comparison:
         raise DesignError("the protocol compares with units that never joined, and the plan has none")
+    if rule.never and plan.waves > 1 and design in LATER_WAVES:
+        raise DesignError(
+            "it learns from later waves too, and the protocol allows only units that never joined as comparison",
+            fix="use group_time or interaction_weighted, or `comparison: not_yet_joined`",
+        )
     return headline(design, plan.layout(), rule)
 
 
