@@ -331,6 +331,10 @@ def test_one_thing_is_changed_at_a_time_and_told():
         assert sorted(part["value"].unique()) == values(PLAN, name)
         own = part[part["own"] & part["design"].eq("imputation") & part["profile"].eq("constant")]
         assert own["size"].iloc[0] == size(STATED, PLAN, draws=200)
+    baseline = planning.measured(panel_of(STATED, n=60))
+    for shown in (found, baseline, baseline.modelled(), planning.minimal(STATED, PLAN, BOTH, 200)):
+        assert "DataFrame" not in repr(shown)
+        assert len(repr(shown)) < 250
     figure = plots.planned(found, "joined")
     assert "A line for each design" in figure.text
     assert "simulated from stated moments" in figure.text

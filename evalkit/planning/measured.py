@@ -48,6 +48,10 @@ class Measured:
     usable: np.ndarray
     gathered: bool = False
 
+    def __repr__(self) -> str:
+        """What there is, in words."""
+        return f"{self.label}: {self.sentence()}"
+
     @property
     def frequency(self) -> Frequency:
         """Of the study."""
@@ -208,6 +212,10 @@ class Modelled:
     """A study's outcome simulated from the moments of its untouched unit-periods; options are the protocol's."""
 
     measured: Measured
+
+    def __repr__(self) -> str:
+        """Simulated, and from whose moments."""
+        return f"{self.label}: {self.origin}"
 
     @property
     def frequency(self) -> Frequency:

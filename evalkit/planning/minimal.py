@@ -76,6 +76,11 @@ class Detectable:
     found: dict[str, Minimal]
     refused: dict[str, Fault]
 
+    def __repr__(self) -> str:
+        """The plan, and how many designs were computed."""
+        done = f"{numbers.of(len(self.found), 'design')} computed, {len(self.refused)} refused"
+        return f"{self.plan.sentence(self.baseline.frequency)}: {done}"
+
     def record(self) -> dict[str, Any]:
         """Everything by name, for programs, at full precision."""
         return {

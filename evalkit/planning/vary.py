@@ -38,6 +38,11 @@ class Varied:
     sizes: pd.DataFrame
     refused: pd.DataFrame
 
+    def __repr__(self) -> str:
+        """The plan, and how many changes were tried."""
+        tried = self.sizes.groupby(["varied", "value"]).ngroups
+        return f"{self.plan.sentence(self.baseline.frequency)}: changed in {tried} ways"
+
     def record(self) -> dict[str, Any]:
         """Everything by name, for programs, at full precision."""
         return {"varied": self.sizes.to_dict("records"), "varied_refused": self.refused.to_dict("records")}
