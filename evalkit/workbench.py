@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evalkit import catalogue, checks, estimators, placebos
 from evalkit.estimate import Check, Estimate, Refusal
-from evalkit.panel import Panel, build_all
+from evalkit.panel import Panel, build, build_all
 from evalkit.study import Outcome, Study
 
 WITHOUT_COMPARISON = ("its",)  # where the protocol wants none
@@ -177,3 +177,12 @@ def open_case(collaborative: str, outcome: str = "") -> Case:
     study = catalogue.open_study(collaborative)
     chosen = study.outcome(outcome)
     return Case(study, chosen, build_all(study))
+
+
+def open_baseline(collaborative: str, outcome: str = "") -> Panel:
+    """Open one outcome's panel to plan on; nobody need have joined yet.
+
+    Raises StudyError or DataError with every fault.
+    """
+    study = catalogue.open_study(collaborative)
+    return build(study, study.outcome(outcome), started=False)

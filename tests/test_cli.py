@@ -146,6 +146,76 @@ def test_wrong_usage_exits_with_2(capsys, arguments):
     assert "usage: evalkit" in capsys.readouterr().err
 
 
+STATED = ["--moments", "mean=59,between=9,within=4.3,rho=0.6"]
+PLAN = ["--joined", "30", "--comparison", "90", "--before", "12", "--after", "12"]
+
+
+def test_power_of_a_study_follows_its_rollout_and_says_what_is_simulated(capsys):
+    code, out, err = run(capsys, "power", "uec", "--draws", "100")
+    assert code == 0
+    assert "drawn from simulated demonstration data" in out
+    assert "The plan: 40 units join in 3 waves" in out
+    assert "Units that join: 40 (the plan)" in out
+    assert err.count("changing: ") == 5
+
+
+def test_power_prints_full_precision_and_repeats(capsys):
+    arguments = ["power", *STATED, *PLAN, "--design", "imputation", "--draws", "200", "--plan-only", "--json"]
+    code, out, err = run(capsys, *arguments)
+    assert code == 0
+    assert "simulated from stated moments" in err
+    record = json.loads(out)
+    assert record["study"] is None
+    assert record["origin"] == "simulated from stated moments"
+    assert record["plan"]["joined"] == 30
+    (design,) = record["designs"]
+    assert design["design"] == "imputation"
+    assert 1.4 < design["sizes"]["constant"] < 2.2
+    assert run(capsys, *arguments)[1] == out
+
+
+def test_power_as_json_holds_what_was_varied(capsys):
+    code, out, _ = run(capsys, "power", *STATED, *PLAN, "--design", "imputation", "--draws", "100", "--json")
+    assert code == 0
+    record = json.loads(out)
+    assert {row["varied"] for row in record["varied"]} == {"joined", "comparison", "before", "after", "waves"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["uec", "--joined", "1"], "not between 2"),
+        (["uec", "--before", "400"], "no unit has more than 47"),
+        (["uec", "--design", "its"], "no weighted sum"),
+        (["uec", "--design", "group_tme"], "no design called 'group_tme'"),
+        (["uec", "--outcome", "nothing"], "use one of: within_4h, admissions"),
+        (["uec", "--draws", "3"], "3 draws are not between"),
+        (["uec", "--frequency", "month"], "--frequency belongs to --moments"),
+        (["emergency-services-2002"], "state moments, such as mean="),
+        (["nowhere"], "nowhere"),
+        ([*STATED, "--joined", "30"], "--comparison, --before, --after not given"),
+        ([*STATED, *PLAN, "--outcome", "x"], "--outcome belongs to a study"),
+        (["--moments", "mean=59", *PLAN], "between, within, rho not stated"),
+        (["--moments", "", *PLAN], "is not one of mean=NUMBER"),
+        ([*STATED, *PLAN, "--design", "event_study", "--waves", "2"], "joined at once"),
+    ],
+)
+def test_power_refuses_with_the_reason(capsys, arguments, said):
+    code, out, err = run(capsys, "power", *arguments)
+    assert (code, out) == (1, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["uec", *STATED], ["uec", "--joined", "-3"], ["uec", "--frequency", "day"]]
+)
+def test_power_asked_wrongly_exits_with_2(capsys, arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(["power", *arguments])
+    assert stopped.value.code == 2
+    assert "usage: evalkit power" in capsys.readouterr().err
+
+
 def test_new_writes_a_commented_protocol_that_check_explains(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("EVALKIT_HOME", str(tmp_path))
     code, out, _ = run(capsys, "new", "flow-2027")

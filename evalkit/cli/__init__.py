@@ -51,6 +51,8 @@ def parser() -> argparse.ArgumentParser:
     estimate.add_argument("--outcome", metavar="NAME")
     estimate.add_argument("--json", action="store_true", help="full precision, for programs")
 
+    _power(commands)
+
     simulate = commands.add_parser("simulate", help="rebuild the demonstration data, bit for bit")
     simulate.add_argument("names", metavar="NAME", nargs="*", help="default: every demonstration")
     simulate.add_argument("--out", metavar="DIR", help="folder; default data/demo/")
@@ -58,6 +60,42 @@ def parser() -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", help="the JSON Schema of a protocol, for editors")
     schema.add_argument("--write", action="store_true", help="write data/collaboratives/protocol.schema.json")
     return top
+
+
+def _power(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The options of `evalkit power`."""
+    power = commands.add_parser("power", help="before it starts: how many units and periods, what could be detected")
+    baseline = power.add_mutually_exclusive_group(required=True)
+    baseline.add_argument(
+        "study", metavar="STUDY", nargs="?", help="its untouched data; the plan follows its rollout"
+    )
+    stated = "instead of a study: mean=59,between=9,within=4.3,rho=0.6 (standard deviations, autocorrelation)"
+    baseline.add_argument("--moments", metavar="LIST", help=stated)
+    power.add_argument("--outcome", metavar="NAME", help="of the study; default the primary one")
+    power.add_argument("--joined", type=_whole, metavar="N", help="units that join, all waves together")
+    power.add_argument("--comparison", type=_whole, metavar="N", help="units that do not")
+    power.add_argument("--before", type=_whole, metavar="N", help="periods before the first wave")
+    power.add_argument("--after", type=_whole, metavar="N", help="periods after the transition of the last wave")
+    power.add_argument("--waves", type=_whole, metavar="N", help="dates at which units join; without a study 1")
+    power.add_argument(
+        "--spacing", type=_whole, metavar="N", help="periods from wave to wave; without a study 3 months"
+    )
+    power.add_argument("--transition", type=_whole, metavar="N", help="periods from joining that count as neither")
+    power.add_argument("--frequency", choices=("month", "quarter", "year"), help="with --moments; default month")
+    power.add_argument(
+        "--design", nargs="+", action="extend", metavar="NAME", help="default: those that suit the waves"
+    )
+    power.add_argument(
+        "--draws", type=_positive, default=1000, metavar="N", help="pseudo-collaboratives; default 1000"
+    )
+    power.add_argument("--plan-only", action="store_true", help="do not vary the plan")
+    power.add_argument("--json", action="store_true", help="full precision, for programs")
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 0 or more")
+    return int(text)
 
 
 def _positive(text: str) -> int:

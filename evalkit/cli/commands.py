@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 from evalkit import catalogue, numbers
 from evalkit.cli import DONE, FAILED
+from evalkit.cli.power import power
 from evalkit.errors import EvalkitError, RunError
+
+__all__ = ["check", "estimate", "list_studies", "new", "power", "run", "schema", "simulate"]
 
 if TYPE_CHECKING:
     from evalkit.panel import Panel

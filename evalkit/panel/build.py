@@ -42,8 +42,10 @@ def build_all(study: Study, tidy: Tidy | None = None) -> dict[str, Panel]:
     return panels
 
 
-def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None) -> Panel:
+def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None, *, started: bool = True) -> Panel:
     """The panel of one outcome (the primary one by default).
+
+    started  whether somebody must have joined; without, a panel to plan on
 
     Raises DataError with every fault at once, each with unit, period and what to do.
     """
@@ -66,7 +68,7 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
     roster, rows = _units_with_data(outcome, roster, listed, rows, ledger)
     ledger.faults += breaches(rows, outcome)
     missing = _gaps(study, outcome, roster, rows, missing, ledger)
-    comparison_left(study, roster, ledger)
+    comparison_left(study, roster, ledger, started=started)
     if ledger.faults:
         raise DataError(dict.fromkeys(ledger.faults))
     panel = _assemble(study, outcome, roster, _complete(rows, outcome), missing, tidy)

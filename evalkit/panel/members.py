@@ -161,13 +161,14 @@ def with_covariates(study: Study, units: pd.DataFrame, rows: pd.DataFrame) -> tu
     return units, tuple(varying)
 
 
-def comparison_left(study: Study, roster: pd.DataFrame, ledger: Ledger) -> None:
-    """Somebody joined, and somebody is left to compare with where the protocol wants a comparison."""
+def comparison_left(study: Study, roster: pd.DataFrame, ledger: Ledger, *, started: bool = True) -> None:
+    """Somebody joined, if the collaborative has started, and where a comparison is wanted somebody is left for it."""
     comparison = study.protocol.comparison
     cohorts = roster["cohort"].dropna().unique()
     where = study.path.name
-    if not len(cohorts):
-        ledger.faults.append(Fault("no unit joined", study.protocol.rollout.path, "give at least one a joining date"))
+    if started and not len(cohorts):
+        fix = "give at least one a joining date; before anybody has joined, plan with `evalkit power`"
+        ledger.faults.append(Fault("no unit joined", study.protocol.rollout.path, fix))
     if comparison in (None, "none") or isinstance(comparison, tuple):
         return
     how = " at once" if len(cohorts) == 1 else ""

@@ -11,6 +11,7 @@ from evalkit.plots.events import event_study
 from evalkit.plots.groups import groups
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.placebos import calibration, power
+from evalkit.plots.planning import planned
 from evalkit.plots.randomisation import randomisation
 from evalkit.plots.returning import regression_to_the_mean
 from evalkit.plots.sites import caterpillar
@@ -36,6 +37,7 @@ __all__ = [
     "influence",
     "placebo_dates",
     "placebo_units",
+    "planned",
     "power",
     "pretrend_power",
     "randomisation",

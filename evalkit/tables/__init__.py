@@ -3,6 +3,7 @@
 from evalkit.tables.comparisons import balance, engines, family
 from evalkit.tables.general import checks, data_warnings, diagnostics, estimates, files, outcomes, protocol, waves
 from evalkit.tables.placebos import calibration
+from evalkit.tables.planning import detectable, varied
 from evalkit.tables.series import declared
 from evalkit.tables.synthetic import weights
 
@@ -12,6 +13,7 @@ __all__ = [
     "checks",
     "data_warnings",
     "declared",
+    "detectable",
     "diagnostics",
     "engines",
     "estimates",
@@ -19,6 +21,7 @@ __all__ = [
     "files",
     "outcomes",
     "protocol",
+    "varied",
     "waves",
     "weights",
 ]

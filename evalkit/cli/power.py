@@ -1,0 +1,74 @@
+"""`evalkit power`: what a plan could detect, from a study's data or from stated moments."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from evalkit import catalogue
+from evalkit.cli import DONE
+from evalkit.errors import DesignError, RunError
+
+if TYPE_CHECKING:
+    from evalkit.planning import Plan
+    from evalkit.planning.source import Baseline
+
+NUMBERS = ("joined", "comparison", "before", "after", "waves", "spacing", "transition")
+NEEDED = ("joined", "comparison", "before", "after")  # without a study to take them from
+
+
+def power(options: Namespace) -> int:
+    """The least effect that each design would find under a plan, and under plans around it."""
+    from evalkit import planning, tables
+    from evalkit.planning.vary import called
+
+    given = {name: getattr(options, name) for name in NUMBERS if getattr(options, name) is not None}
+    baseline, plan = _stated(options, given) if options.moments is not None else _measured(options, given)
+    found = planning.minimal(baseline, plan, options.design or (), options.draws)
+    if not found.found:
+        raise DesignError(dict.fromkeys(found.refused.values()))
+    print(f"{baseline.label}: {baseline.origin}, {options.draws} draws", file=sys.stderr)
+    varied = None
+    if not options.plan_only:
+
+        def told(name: str) -> None:
+            print(f"changing: {called(name, baseline.frequency)}", file=sys.stderr, flush=True)
+
+        varied = planning.vary(baseline, plan, options.design or (), options.draws, progress=told)
+    if options.json:
+        record = {"study": options.study, **found.record(), **(varied.record() if varied else {})}
+        print(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False))
+        return DONE
+    print(tables.detectable(found).text)
+    if varied:
+        print()
+        print(tables.varied(varied).text)
+    return DONE
+
+
+def _measured(options: Namespace, given: dict[str, int]) -> tuple[Baseline, Plan]:
+    """A study's untouched data and its own rollout."""
+    from evalkit import planning
+    from evalkit.panel import build
+
+    if options.frequency:
+        raise RunError("--frequency belongs to --moments", fix="a study's periods are in its protocol")
+    study = catalogue.open_study(options.study)
+    panel = build(study, study.outcome(options.outcome), started=False)
+    return planning.measured(panel), planning.plan_of(panel, **given)
+
+
+def _stated(options: Namespace, given: dict[str, int]) -> tuple[Baseline, Plan]:
+    """Stated moments and a plan that is stated too."""
+    from evalkit import planning
+    from evalkit.planning.plan import QUARTER
+
+    if options.outcome:
+        raise RunError("--outcome belongs to a study", fix="with --moments leave it out")
+    moments = planning.parse(options.moments, options.frequency or "month")
+    absent = [f"--{name}" for name in NEEDED if name not in given]
+    if absent:
+        raise RunError(f"{', '.join(absent)} not given", fix="without a study nothing of the plan is assumed")
+    return moments, planning.Plan(**{"spacing": QUARTER[moments.frequency], **given})
