@@ -7,6 +7,7 @@ from evalkit.checks.calibration import check as calibration
 from evalkit.checks.comparisons import check as comparisons
 from evalkit.checks.control_balance import check as control_balance
 from evalkit.checks.detectable import check as detectable
+from evalkit.checks.earlier_rollout import check as earlier_rollout
 from evalkit.checks.engine_agreement import check as engine_agreement
 from evalkit.checks.entry import check as entry
 from evalkit.checks.family import check as family
@@ -34,6 +35,7 @@ __all__ = [
     "comparisons",
     "control_balance",
     "detectable",
+    "earlier_rollout",
     "engine_agreement",
     "entry",
     "family",

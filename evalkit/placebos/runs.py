@@ -71,9 +71,13 @@ def profiles(layout: Layout, level: np.ndarray, frequency: str) -> list[Outcome]
 
 def half_widths(panel: Panel, layout: Layout, error: np.ndarray) -> np.ndarray:
     """Half-widths of intervals by Student's t on clusters - 1, shape as `error`."""
-    clusters = len(np.unique(layout.cluster[layout.seen.any(axis=1)]))
-    found: np.ndarray = stats.t.ppf(0.5 + panel.study.protocol.level / 2, clusters - 1) * error
+    found: np.ndarray = stats.t.ppf(0.5 + panel.study.protocol.level / 2, clusters(layout) - 1) * error
     return found
+
+
+def clusters(layout: Layout) -> int:
+    """Clusters with data."""
+    return len(np.unique(layout.cluster[layout.seen.any(axis=1)]))
 
 
 def weighed(design: str, place: Place, drawn: np.ndarray) -> Run:

@@ -16,6 +16,7 @@ CONCERNS = {
     "synthetic_fit": "the comparison could not be made to match the past well",
     "placebo_units": "units that did not join show changes as large",
     "randomisation": "a rollout drawn by lot could have given as much",
+    "earlier_rollout": "the same comparison shows changes at dates on which nothing began",
     "placebo_dates": "the method finds changes at dates on which nothing began",
     "agreement": "methods that lean on different assumptions disagree",
     "pretrend_power": "a trend large enough to explain it could have gone unnoticed",
