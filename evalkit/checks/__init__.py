@@ -13,6 +13,7 @@ from evalkit.checks.family import check as family
 from evalkit.checks.forecast_error import check as forecast_error
 from evalkit.checks.heterogeneity import check as heterogeneity
 from evalkit.checks.influence import check as influence
+from evalkit.checks.leave_out import check as leave_out
 from evalkit.checks.overlap import check as overlap
 from evalkit.checks.parallel_trends import check as parallel_trends
 from evalkit.checks.placebo_dates import check as placebo_dates
@@ -39,6 +40,7 @@ __all__ = [
     "forecast_error",
     "heterogeneity",
     "influence",
+    "leave_out",
     "overlap",
     "parallel_trends",
     "placebo_dates",

@@ -9,6 +9,7 @@ from evalkit.plots.curve import specification_curve
 from evalkit.plots.estimates import counterfactual, effect_path, forest
 from evalkit.plots.events import event_study
 from evalkit.plots.groups import groups
+from evalkit.plots.leave_out import leave_out
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.placebos import calibration, power
 from evalkit.plots.randomisation import randomisation
@@ -33,6 +34,7 @@ __all__ = [
     "groups",
     "heat_map",
     "influence",
+    "leave_out",
     "placebo_dates",
     "placebo_units",
     "power",
