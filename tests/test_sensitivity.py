@@ -1,8 +1,6 @@
-"""Do the checks of what else could have been done answer as whole fits would, and raise a concern when they should?"""
+"""Do the checks of what else could have been done answer as whole fits would, and say so when it matters?"""
 
 from __future__ import annotations
-
-import dataclasses
 
 import numpy as np
 import pandas as pd
@@ -117,16 +115,12 @@ def test_leaving_one_out_is_the_fit_without_its_rows(panel, design, by):
     estimate = estimators.fit(design, p)
     data = checks.leave_out(p, estimate, by).data
     assert data["reason"].eq("").all()
-    members = {
-        "unit": pd.Series(p.units.index, p.units.index).groupby(level=0),
-        "wave": p.units["cohort"].dt.strftime("%B %Y").dropna().groupby(lambda u: None),
-        "region": p.units["region"].groupby(p.units["region"]),
-    }
-    if by == "wave":
-        said = p.units["cohort"].dt.strftime("%B %Y")
-        groups = {w: said.index[said.eq(w)] for w in data["left_out"]}
-    else:
-        groups = {name: part.index for name, part in members[by]}
+    said = {
+        "unit": p.units.index.to_series(),
+        "wave": p.units["cohort"].dt.strftime("%B %Y"),
+        "region": p.units["region"],
+    }[by]
+    groups = {name: p.units.index[said.eq(name)] for name in data["left_out"]}
     for row in data.iloc[:: 6 if by == "unit" else 1].itertuples():
         again = estimators.fit(design, without(p, groups[row.left_out])).headline
         assert [row.estimate, row.low, row.high] == pytest.approx(again[FIGURES].tolist(), rel=EXACT), row.left_out
@@ -210,3 +204,135 @@ def test_it_is_asked_of_comparisons_between_units_alone(panel):
     assert checks.leave_out(p, estimators.fit("its", p)).verdict == "not applicable"
     with pytest.raises(DesignError, match="cannot be left out"):
         checks.leave_out(p, estimators.fit("group_time", p), "segment")
+
+
+# -- the specification curve of comparisons --------------------------------------------
+
+
+CHANGED = {
+    "design": {"Imputation": {}, "Interaction-weighted": {}, "Extended two-way": {}},
+    "comparison": {"Never joined": {"comparison": "never_joined"}},
+    "anticipation": {f"{k} month{'s' * (k > 1)}": {"model": {"group_time": {"anticipation": k}}} for k in (1, 2, 3)},
+    "transition": {"None": {"transition": 0}, "5 months": {"transition": 5}},
+    "excluded": {
+        "None": {"exclude": []},
+        "Events too": {"exclude": [*BASE["exclude"], {"from": "2018-01", "to": "2018-02", "why": "x"}]},
+    },
+    "window": {
+        "Without the first year": {"window": ["2017-01", "2018-12"], "exclude": []},
+        "Without the last year": {"window": ["2016-01", "2017-12"], "events": []},
+    },
+    "weights": {"By denominator": {"weights": "denominator"}},
+}
+DESIGN = {"Imputation": "imputation", "Interaction-weighted": "interaction_weighted",
+          "Extended two-way": "extended_twoway"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def curve(panel):
+    p = panel(gaps=5)
+    return p, checks.comparison_curve(p, estimators.fit("group_time", p))
+
+
+def alone(data, column, label):
+    """The row in which only one choice was changed."""
+    columns = list(data.columns[: data.columns.get_loc("estimate")])
+    same = data[columns].eq(data[columns].iloc[0])
+    others = [c for c in columns if c != column and not (column == "design" and c == "comparison")]
+    return data[same[others].all(axis=1) & data[column].eq(label)].iloc[0]
+
+
+def test_the_declared_comparison_is_the_estimate_and_comes_first(curve):
+    p, found = curve
+    data = found.data
+    head = estimators.fit("group_time", p).headline
+    assert data.loc[0, FIGURES].tolist() == head[FIGURES].tolist()
+    assert data["main"].tolist() == [True] + [False] * (len(data) - 1)
+    assert 100 <= len(data) <= 600
+    columns = list(data.columns[: data.columns.get_loc("estimate")])
+    assert columns == ["design", "comparison", "anticipation", "transition", "excluded", "window", "neighbours",
+                       "reporting", "weights"]  # fmt: skip
+    assert not data[columns].duplicated().any()
+
+
+@pytest.mark.parametrize(
+    ("column", "label"), [(column, label) for column, labels in CHANGED.items() for label in labels]
+)
+def test_each_choice_is_the_fit_under_a_protocol_that_makes_it(curve, panel, column, label):
+    row = alone(curve[1].data, column, label)
+    p = panel(gaps=5, **CHANGED[column][label])
+    head = estimators.fit(DESIGN.get(label, "group_time"), p).headline
+    assert row[FIGURES].tolist() == pytest.approx(head[FIGURES].tolist(), rel=EXACT)
+
+
+def test_units_left_out_are_those_near_joined_ones_or_with_gaps(curve):
+    p, found = curve
+    region, never = p.units["region"], p.units["cohort"].isna()
+    near = p.units.index[never & region.isin(region[~never])]
+    assert 0 < len(near) < never.sum()
+    reported = p.rows["value"].groupby("unit").count()
+    for column, label, gone in (
+        ("neighbours", "Left out", near),
+        ("reporting", "Every period", reported.index[reported < len(p.study.window)]),
+    ):
+        head = estimators.fit("group_time", without(p, gone)).headline
+        row = alone(found.data, column, label)
+        assert row[FIGURES].tolist() == pytest.approx(head[FIGURES].tolist(), rel=EXACT)
+
+
+def test_shares_are_those_of_the_data_and_thinning_is_said(curve):
+    data = curve[1].data
+    others = data[~data["main"] & data["reason"].eq("")]
+    assert curve[1].value == pytest.approx((others["estimate"] > 0).mean())
+    assert f"{(others['low'] > 0).sum()} of {len(others)} intervals exclude zero on that side" in curve[1].reading
+    assert "fixed shuffle" in curve[1].reading
+    p = curve[0]
+    few = checks.comparison_curve(p, estimators.fit("group_time", p), most=50)
+    assert few.data["reason"].eq("").sum() == 50
+    assert few.data.equals(checks.comparison_curve(p, estimators.fit("group_time", p), most=50).data)
+
+
+def test_what_cannot_be_chosen_is_listed_once_with_the_reason(make):
+    rows, rollout = simulated(36, 0.03, waves=("2017-11", "2018-01"))
+    p = make.panel(rows, rollout, **{**BASE, "window": ["2016-01", "2018-10"], "events": []})
+    data = checks.comparison_curve(p, estimators.fit("group_time", p), most=60).data
+    refused = data[data["reason"].ne("")]
+    assert refused["window"].tolist() == ["Without the last year"]
+    assert data.loc[data["reason"].eq(""), "estimate"].notna().all()
+
+
+def test_an_all_joined_rollout_and_a_common_start_have_curves_of_their_own(make):
+    rows, rollout = simulated(36, 0.03)
+    rollout.loc[rollout["joined"].eq(""), "joined"] = "2018-06"
+    late = make.panel(rows, rollout, **BASE)
+    data = checks.comparison_curve(late, estimators.fit("group_time", late), most=60).data
+    assert set(data.loc[data["design"].eq("Group-time"), "comparison"]) == {"Not yet joined"}
+    assert set(data.loc[data["design"].eq("Interaction-weighted"), "comparison"]) == {"Last wave"}
+    rows, rollout = simulated(36, 0.03, waves=("2017-04", "2017-04"))
+    once = make.panel(rows, rollout, **BASE)
+    found = checks.comparison_curve(once, estimators.fit("event_study", once), most=60)
+    assert found.data["comparison"].eq("Never joined").all()
+    assert found.data["design"].iloc[0] == "Event study, two-way"
+
+
+def test_a_curve_is_drawn_with_every_choice(curve):
+    shown = plots.comparison_curve(curve[1])
+    assert shown.html.count("<tr>") == len(curve[1].data) + 1
+    assert "Without the last year" in shown.html
+    assert "declared" in shown.html
+
+
+def test_no_curve_without_a_comparison_or_of_what_is_no_weighted_sum(panel):
+    p = panel(24, model={"extended_twoway": {"family": "logit"}})
+    for estimate in (REFUSED, estimators.fit("its", p), estimators.fit("extended_twoway", p)):
+        assert checks.comparison_curve(p, estimate).verdict == "not applicable"
+
+
+def test_opposite_answers_are_a_concern(panel):
+    p = panel()
+    joined = p.rows["phase"].eq("post") & p.rows["cohort"].notna()
+    late = p.rows.index.get_level_values("period") >= pd.Period("2018-01")
+    turned = p.with_rows(p.rows.assign(value=p.rows["value"] - 12.0 * (joined & late)))
+    found = checks.comparison_curve(turned, estimators.fit("group_time", turned), most=100)
+    assert found.verdict == "concern"
+    assert "opposite" in found.reading

@@ -4,6 +4,7 @@ from evalkit.checks.agreement import check as agreement
 from evalkit.checks.autocorrelation import check as autocorrelation
 from evalkit.checks.balancing import check as balancing
 from evalkit.checks.calibration import check as calibration
+from evalkit.checks.comparison_curve import check as comparison_curve
 from evalkit.checks.comparisons import check as comparisons
 from evalkit.checks.control_balance import check as control_balance
 from evalkit.checks.detectable import check as detectable
@@ -31,6 +32,7 @@ __all__ = [
     "autocorrelation",
     "balancing",
     "calibration",
+    "comparison_curve",
     "comparisons",
     "control_balance",
     "detectable",

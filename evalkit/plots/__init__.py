@@ -5,7 +5,7 @@ from evalkit.plots.bounds import pretrend_power, sensitivity_bounds
 from evalkit.plots.cells import cells
 from evalkit.plots.checks import autocorrelation, detectable, forecast_error, influence, placebo_dates, seasonality
 from evalkit.plots.comparisons import comparisons, decomposition
-from evalkit.plots.curve import specification_curve
+from evalkit.plots.curve import comparison_curve, specification_curve
 from evalkit.plots.estimates import counterfactual, effect_path, forest
 from evalkit.plots.events import event_study
 from evalkit.plots.groups import groups
@@ -22,6 +22,7 @@ __all__ = [
     "calibration",
     "caterpillar",
     "cells",
+    "comparison_curve",
     "comparisons",
     "counterfactual",
     "decomposition",
