@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from conftest import Maker
 from evalkit import checks, estimators, plots
 from evalkit.errors import DesignError
 from evalkit.estimate import Refusal
-from evalkit.estimators._did.brief import DESIGNS, brief, can
+from evalkit.estimators._did.brief import DESIGNS, brief, can, joint
 from evalkit.estimators._did.layout import layout
 
 EXACT = 1e-9
@@ -336,3 +338,146 @@ def test_opposite_answers_are_a_concern(panel):
     found = checks.comparison_curve(turned, estimators.fit("group_time", turned), most=100)
     assert found.verdict == "concern"
     assert "opposite" in found.reading
+
+
+# -- neighbours ------------------------------------------------------------------------
+
+
+def near(p):
+    """Never-joined units in a region with joined ones."""
+    region, never = p.units["region"], p.units["cohort"].isna()
+    return p.units.index[never & region.isin(region[~never])], p.units.index[never & ~region.isin(region[~never])]
+
+
+@pytest.mark.parametrize("design", STAGGERED)
+def test_each_side_of_neighbours_is_the_fit_on_its_rows(panel, design):
+    p = panel(gaps=5)
+    found = checks.neighbours(p, estimators.fit(design, p))
+    close, far = near(p)
+    for row, gone in ((1, close), (2, far)):
+        head = estimators.fit(design, without(p, gone)).headline
+        assert found.data.loc[row, FIGURES].tolist() == pytest.approx(head[FIGURES].tolist(), rel=EXACT)
+    assert found.data["units"].tolist() == [24, len(far), len(close), 0]
+    assert found.value == pytest.approx(found.data.loc[1, "estimate"] - found.data.loc[2, "estimate"], rel=EXACT)
+
+
+@pytest.mark.parametrize("design", ["group_time", "imputation"])
+def test_the_difference_varies_as_much_as_its_error_says(panel, design):
+    p = panel()
+    arrays, gone = layout(p), p.units.index.isin(near(p)[0])
+    never = p.units["cohort"].isna().to_numpy()
+    random, drawn = np.random.default_rng(3), []
+    for _ in range(200):
+        made = dataclasses.replace(arrays, Y=np.where(arrays.seen, random.normal(size=arrays.Y.shape), 0.0))
+        drawn.append(joint(brief(p, design, made.part(~gone)), brief(p, design, made.part(~never | gone))))
+    estimates, errors = np.array(drawn).T
+    assert np.sqrt((errors**2).mean()) / estimates.std() == pytest.approx(1, abs=0.15)
+
+
+def spilt(p, size):
+    """The panel with neighbours changed too, from the first wave's transition on."""
+    later = p.rows.index.get_level_values("period") >= pd.Period("2017-06")
+    at = p.rows.index.get_level_values("unit").isin(near(p)[0]) & later
+    return p.with_rows(p.rows.assign(value=p.rows["value"] + size * at))
+
+
+def test_spill_over_is_a_concern_and_its_size_is_found(panel):
+    p = panel(seed=7)
+    clean = checks.neighbours(p, estimators.fit("imputation", p))
+    assert clean.verdict == "reassuring"
+    touched = spilt(p, 2.0)
+    found = checks.neighbours(touched, estimators.fit("imputation", touched))
+    assert found.verdict == "concern"
+    assert found.value - clean.value == pytest.approx(2.0, abs=0.35)  # three months fall before the second wave
+
+
+def test_where_it_could_not_be_seen_it_says_so(panel):
+    p = panel(seed=7)
+    none = p.rows["value"] - 2.9 * (p.rows["phase"].eq("post") & p.rows["cohort"].notna())
+    p = p.with_rows(p.rows.assign(value=none))
+    found = checks.neighbours(p, estimators.fit("imputation", p))
+    assert found.verdict == "inconclusive"
+    assert "could not be seen" in found.reading
+
+
+@pytest.mark.parametrize(
+    ("region", "said"),
+    [("", "not known who"), ("R0", "nobody is left"), (None, "no neighbours in it"), ("all", "Every unit joined")],
+)
+def test_without_both_sides_there_is_nothing_to_compare(make, region, said):
+    rows, rollout = simulated(36, 0.03)
+    if region == "all":
+        rollout["joined"] = rollout["joined"].replace("", "2018-06")
+    else:
+        rollout["region"] = np.where(rollout["joined"].eq(""), "A", "B") if region is None else region
+    p = make.panel(rows, rollout, **BASE)
+    found = checks.neighbours(p, estimators.fit("group_time", p))
+    assert found.verdict == "not applicable"
+    assert said in found.reading
+    assert "<img" not in plots.neighbours(found).html
+
+
+# -- composition -----------------------------------------------------------------------
+
+
+def test_the_denominator_goes_through_the_same_design(panel):
+    p = panel(gaps=5)
+    estimate = estimators.fit("group_time", p)
+    found = checks.composition(p, estimate)
+    logs = p.with_rows(p.rows.assign(value=np.log(p.rows["denominator"])))
+    head = estimators.fit("group_time", logs).headline
+    assert found.value == pytest.approx(100 * np.expm1(head["estimate"]), rel=1e-6)
+    assert found.data.loc[0, "p_value"] == pytest.approx(head["p_value"], rel=1e-6)
+    assert p.outcome.denominator is not None  # what was handed in is left alone
+
+
+def test_a_denominator_that_moves_with_joining_is_a_concern(make):
+    rows, rollout = simulated(36)
+    joined = rollout.set_index("unit")["joined"].reindex(rows["unit"]).to_numpy()
+    after = (joined != "") & (rows["period"].to_numpy() >= joined)
+    rows.loc[after, ["seen", "patients"]] = (rows.loc[after, ["seen", "patients"]] * 1.1).round().astype(int)
+    p = make.panel(rows, rollout, **BASE)
+    found = checks.composition(p, estimators.fit("imputation", p))
+    assert found.verdict == "concern"
+    assert found.value == pytest.approx(10, abs=2)
+    assert "denominator changed" in found.reading
+
+
+def test_one_that_does_not_is_reassuring_and_full_reporting_is_said(panel):
+    p = panel()
+    found = checks.composition(p, estimators.fit("imputation", p))
+    assert found.verdict == "reassuring"
+    assert "every unit reported in every period" in found.reading
+    assert "not computed" in plots.composition(found).html
+
+
+def test_units_that_stop_reporting_are_a_concern(make):
+    rows, rollout = simulated(36)
+    lost = rows["unit"].isin(["U00", "U01", "U06", "U07", "U08"]) & rows["period"].ge("2018-01")
+    p = make.panel(rows[~lost], rollout, **BASE)
+    found = checks.composition(p, estimators.fit("imputation", p))
+    reported = found.data.iloc[1]
+    assert reported["estimate"] < -2
+    assert found.verdict in ("concern", "inconclusive")
+    share = p.rows["value"].unstack("period").notna()[p.study.window]
+    assert (found.verdict == "concern") == (reported["high"] < 0)
+    assert share.loc["U00"].iloc[-1] == np.False_
+
+
+def test_it_needs_a_denominator_and_a_comparison(make, panel):
+    rows, rollout = simulated(24)
+    plain = [{"name": "y", "kind": "continuous", "value": "seen", "better": "higher", "role": "primary"}]
+    p = make.panel(rows, rollout, **{**BASE, "outcomes": plain})
+    assert "no denominator" in checks.composition(p, estimators.fit("group_time", p)).reading
+    for estimate in (REFUSED, estimators.fit("its", panel())):
+        for ask_it in (checks.composition, checks.neighbours):
+            assert ask_it(panel(), estimate).verdict == "not applicable"
+
+
+@pytest.mark.parametrize("name", ["neighbours", "composition"])
+def test_side_by_side_figures_list_what_they_draw(panel, name):
+    p = panel(gaps=5)
+    found = getattr(checks, name)(p, estimators.fit("imputation", p))
+    shown = getattr(plots, name)(found)
+    assert shown.html.count("<tr>") == len(found.data) + 1
+    assert found.reading.split(".")[0] in shown.text

@@ -13,6 +13,7 @@ from evalkit.plots.leave_out import leave_out
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.placebos import calibration, power
 from evalkit.plots.randomisation import randomisation
+from evalkit.plots.sensitivity import composition, neighbours
 from evalkit.plots.sites import caterpillar
 from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
 
@@ -24,6 +25,7 @@ __all__ = [
     "cells",
     "comparison_curve",
     "comparisons",
+    "composition",
     "counterfactual",
     "decomposition",
     "detectable",
@@ -36,6 +38,7 @@ __all__ = [
     "heat_map",
     "influence",
     "leave_out",
+    "neighbours",
     "placebo_dates",
     "placebo_units",
     "power",
