@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -10,10 +12,12 @@ import pytest
 from conftest import Maker
 
 from evalkit import checks, estimators, plots
+from evalkit.checks._comparison_choices import combined
 from evalkit.errors import DesignError
 from evalkit.estimate import Refusal
 from evalkit.estimators._did.brief import DESIGNS, brief, can, joint
 from evalkit.estimators._did.layout import layout
+from evalkit.report.audit import problems
 
 EXACT = 1e-9
 FIGURES = ["estimate", "low", "high"]
@@ -100,6 +104,17 @@ def test_so_it_is_where_all_joined_at_once_and_where_a_wave_is_one_unit(make):
                 continue
             found = brief(p, design, layout(p)).row
             assert [found[k] for k in FIGURES] == pytest.approx(whole.headline[FIGURES].tolist(), rel=EXACT)
+
+
+def test_a_wave_that_one_large_unit_outweighs_is_small_in_brief_too(make):
+    rows, rollout = simulated(72, 0.03)
+    large = rows["unit"].eq("U00")
+    rows.loc[large, ["seen", "patients"]] *= 20
+    p = make.panel(rows, rollout, **BASE, weights="denominator")
+    head = estimators.fit("imputation", p)
+    assert "leave-one-out" in head.method  # of 12 units, which weigh like fewer than 10
+    found = brief(p, "imputation", layout(p)).row
+    assert [found[k] for k in FIGURES] == pytest.approx(head.headline[FIGURES].tolist(), rel=EXACT)
 
 
 def test_what_is_no_weighted_sum_is_not_given_in_brief(panel):
@@ -481,3 +496,44 @@ def test_side_by_side_figures_list_what_they_draw(panel, name):
     shown = getattr(plots, name)(found)
     assert shown.html.count("<tr>") == len(found.data) + 1
     assert found.reading.split(".")[0] in shown.text
+
+
+# -- figures ---------------------------------------------------------------------------
+
+HOSTILE = "<img src=x onerror=alert(1)>&\"'$"
+ASK = {
+    "leave_out": lambda p, e: checks.leave_out(p, e, "region"),
+    "comparison_curve": checks.comparison_curve,
+    "neighbours": checks.neighbours,
+    "composition": checks.composition,
+}
+
+
+@pytest.mark.parametrize("name", ASK)
+def test_figures_are_readable_repeat_exactly_and_survive_hostile_names(make, name):
+    rows, rollout = simulated(36, 0.03, gaps=5)
+    rollout["region"] += HOSTILE
+    p = make.panel(rows, rollout, **BASE)
+    estimate = estimators.fit("group_time", p)
+    shown, again = (getattr(plots, name)(ASK[name](p, estimate)) for _ in range(2))
+    assert shown.html == again.html
+    assert "<img src=x" not in shown.html
+    page = f"<!doctype html><html lang='en-GB'><head><title>t</title></head><body><main><h1>t</h1>{shown.html}"
+    found = problems(f"{page}</main></body></html>")
+    assert not [f for f in found if "img" in f or "alt" in f.lower() or "table" in f or "th" in f.split()]
+    assert len(shown.payload["figure"]["alt"]) >= 60
+    drawing = base64.b64decode(shown.html.split("base64,")[1].split('"')[0])
+    assert ElementTree.fromstring(drawing).tag.endswith("svg")  # noqa: S314 - our own drawing
+    assert len(drawing) < 250_000
+
+
+def test_combinations_are_nearest_first_and_the_same_every_time():
+    few, every = combined([3, 2, 2], 100)
+    assert every == len(few) == 12
+    assert few[0] == (0, 0, 0)
+    assert [sum(i > 0 for i in at) for at in few] == sorted(sum(i > 0 for i in at) for at in few)
+    some, every = combined([5, 4, 3, 3, 3, 2, 2], 60)
+    assert (len(some), len(set(some)), every) == (60, 60, 2160)
+    assert some == combined([5, 4, 3, 3, 3, 2, 2], 60)[0]
+    alone = {at for at in some if sum(i > 0 for i in at) == 1}
+    assert len(alone) == 4 + 3 + 2 + 2 + 2 + 1 + 1

@@ -66,16 +66,24 @@ def factors(panel: Panel, design: str) -> list[list[Choice]]:
 def combined(sizes: list[int], most: int) -> tuple[list[tuple[int, ...]], int]:
     """Combinations of choices as positions, those nearest to the declared one first, and how many there are.
 
-    Of more than `most`, all with at most two choices changed are kept, and of the others as many as there is room
-    for, picked by a shuffle that is always the same.
+    Of more than `most`, those with one choice changed come first, then those with two, then all others; where a
+    group no longer fits, as many of it as there is room for, picked by a shuffle that is always the same.
     """
-    every = sorted(product(*(range(size) for size in sizes)), key=lambda at: (sum(i > 0 for i in at), at))
-    if len(every) <= most:
-        return every, len(every)
-    near = [at for at in every if sum(i > 0 for i in at) <= 2][:most]  # noqa: PLR2004 - pairs
-    far = every[len(near) :]
-    picked = np.sort(np.random.default_rng(0).permutation(len(far))[: most - len(near)])
-    return [*near, *(far[i] for i in picked)], len(every)
+    every = sorted(product(*(range(size) for size in sizes)), key=lambda at: (_changed(at), at))
+    out: list[tuple[int, ...]] = []
+    for few, many in ((0, 1), (2, 2), (3, len(sizes))):
+        group = [at for at in every if few <= _changed(at) <= many]
+        room = max(most - len(out), 0)
+        picked = range(len(group))
+        if len(group) > room:
+            picked = np.sort(np.random.default_rng(0).permutation(len(group))[:room])  # type: ignore[assignment]
+        out += [group[i] for i in picked]
+    return out, len(every)
+
+
+def _changed(at: tuple[int, ...]) -> int:
+    """How many choices differ from the declared ones."""
+    return sum(i > 0 for i in at)
 
 
 def near_joined(panel: Panel) -> np.ndarray | None:

@@ -164,7 +164,7 @@ def _thinned(data: pd.DataFrame, every: int) -> str:
     if every <= len(data):
         return ""
     return (
-        f"Of {numbers.count(every)} combinations {numbers.count(run)} were run: those with up to two choices "
+        f"Of {numbers.count(every)} combinations {numbers.count(run)} were run: those with the fewest choices "
         "changed, and of the others a selection by a fixed shuffle."
     )
 

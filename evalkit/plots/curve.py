@@ -57,24 +57,19 @@ def _drawn(check: Check, *, ordered: bool) -> Shown:
 def _estimates(axes: Axes, drawn: pd.DataFrame) -> None:
     x, main = np.arange(len(drawn)), drawn["main"].to_numpy(bool)
     level = numbers.per_cent(float(drawn["level"].iloc[0]))
-    many = len(drawn) > MANY
     for which, marker, colour, width, label in (
-        (~main, "." if many else "o", LIGHT_GREY, 0.3 if many else 1.2, f"Other specification ({level} interval)"),
+        (~main, "o", LIGHT_GREY, 1.2, f"Other specification ({level} interval)"),
         (main, "D", DARK_BLUE, 2.4, f"Declared in the protocol ({level} interval)"),
     ):
         part = drawn[which]
         y = part["estimate"].to_numpy(float)
+        if len(part) > MANY:
+            ends = np.column_stack([part["low"], part["high"], np.full(len(part), np.nan)])
+            axes.plot(np.repeat(x[which], 3), ends.ravel(), color=LIGHT_GREY, linewidth=0.3)
+            axes.plot(x[which], y, color=LIGHT_GREY, linewidth=2, label=label)
+            continue
         errors = np.vstack([y - part["low"].to_numpy(float), part["high"].to_numpy(float) - y])
-        axes.errorbar(
-            x[which],
-            y,
-            errors,
-            fmt=marker,
-            color=colour,
-            markersize=2 if marker == "." else 5,
-            linewidth=width,
-            label=label,
-        )
+        axes.errorbar(x[which], y, errors, fmt=marker, color=colour, markersize=5, linewidth=width, label=label)
     axes.axhline(0, color=GREY, linewidth=1)
     axes.set_ylabel(f"Effect ({drawn['unit'].iloc[0]})")
     axes.tick_params(bottom=False)
@@ -93,13 +88,11 @@ def _matrix(axes: Axes, drawn: pd.DataFrame, rows: list[tuple[str, str]]) -> Non
             y += 1
         made = np.flatnonzero(drawn[choice].eq(value))
         axes.axhline(y, color=GRID, linewidth=0.6)
-        axes.plot(
-            made[~main[made]],
-            np.full((~main[made]).sum(), y),
-            "o",
-            color=LIGHT_GREY,
-            markersize=4 if len(main) <= MANY else 0.8,
-        )
+        if len(main) > MANY:
+            ends = np.column_stack([made - 0.4, made + 0.4, np.full(len(made), np.nan)])
+            axes.plot(ends.ravel(), np.full(ends.size, y), color=LIGHT_GREY, linewidth=4, solid_capstyle="butt")
+        else:
+            axes.plot(made[~main[made]], np.full((~main[made]).sum(), y), "o", color=LIGHT_GREY, markersize=4)
         axes.plot(made[main[made]], np.full(main[made].sum(), y), "D", color=DARK_BLUE, markersize=5)
         ticks.append(y)
         labels.append(value)
