@@ -4,7 +4,9 @@ from evalkit.checks.agreement import check as agreement
 from evalkit.checks.autocorrelation import check as autocorrelation
 from evalkit.checks.balancing import check as balancing
 from evalkit.checks.calibration import check as calibration
+from evalkit.checks.comparison_curve import check as comparison_curve
 from evalkit.checks.comparisons import check as comparisons
+from evalkit.checks.composition import check as composition
 from evalkit.checks.control_balance import check as control_balance
 from evalkit.checks.detectable import check as detectable
 from evalkit.checks.earlier_rollout import check as earlier_rollout
@@ -14,6 +16,8 @@ from evalkit.checks.family import check as family
 from evalkit.checks.forecast_error import check as forecast_error
 from evalkit.checks.heterogeneity import check as heterogeneity
 from evalkit.checks.influence import check as influence
+from evalkit.checks.leave_out import check as leave_out
+from evalkit.checks.neighbours import check as neighbours
 from evalkit.checks.overlap import check as overlap
 from evalkit.checks.parallel_trends import check as parallel_trends
 from evalkit.checks.placebo_dates import check as placebo_dates
@@ -32,7 +36,9 @@ __all__ = [
     "autocorrelation",
     "balancing",
     "calibration",
+    "comparison_curve",
     "comparisons",
+    "composition",
     "control_balance",
     "detectable",
     "earlier_rollout",
@@ -42,6 +48,8 @@ __all__ = [
     "forecast_error",
     "heterogeneity",
     "influence",
+    "leave_out",
+    "neighbours",
     "overlap",
     "parallel_trends",
     "placebo_dates",

@@ -12,13 +12,12 @@ import pandas as pd
 from evalkit import estimators, numbers, periods
 from evalkit.checks import _changed
 from evalkit.checks._its import excludes_zero, fitted, labelled, not_applicable, nothing, sentence, told
+from evalkit.checks._moved import LARGE, moved
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.panel import Panel
 
 NAME = "influence"
 QUESTION = "Does the answer hang on a single period?"
-MODEST = 0.5  # standard errors below which a move across zero only shows that the interval ended near it
-LARGE = 1.0  # standard errors
 NAMED = 3
 COLUMNS = ["period", "estimate", "low", "high", "change"]
 
@@ -38,23 +37,19 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     if data.empty:
         return not_applicable(NAME, QUESTION, f"No period can be left out: {sentence(refusals[0])}.", estimate.design)
     head = estimate.headline
-    order = data["change"].abs().sort_values(ascending=False, kind="stable").index
-    value = float(data.loc[order[0], "change"])
-    clear = (data["low"] > 0) | (data["high"] < 0)
-    border = data[clear != excludes_zero(head)]
-    flipped = border[border["change"].abs() >= MODEST]
-    turned = data[(data["estimate"] > 0) != (head["estimate"] > 0)]
-    facts = _facts(estimate, data.loc[order[:NAMED]], refusals)
-    if abs(value) > LARGE or len(flipped):
-        reading = f"{facts} {_why(head, value, flipped)}"
+    move = moved(data, head)
+    value = move.value
+    facts = _facts(estimate, data.loc[move.order[:NAMED]], refusals)
+    if move.large or len(move.flipped):
+        reading = f"{facts} {_why(head, value, move.flipped)}"
         return Check(NAME, QUESTION, "concern", reading, value, estimate.design, data)
-    if len(border):
-        doubt = f" The interval ends so near to zero that leaving out {_which(border)} takes it across."
+    if len(move.border):
+        doubt = f" The interval ends so near to zero that leaving out {_which(move.border)} takes it across."
         return Check(NAME, QUESTION, "inconclusive", facts + doubt, value, estimate.design, data)
-    if len(turned) or refusals:
+    if len(move.turned) or refusals:
         doubt = (
-            f" Leaving out {'' if len(turned) == 1 else 'any one of '}{_which(turned)} turns its sign."
-            if len(turned)
+            f" Leaving out {'' if len(move.turned) == 1 else 'any one of '}{_which(move.turned)} turns its sign."
+            if len(move.turned)
             else ""
         )
         return Check(NAME, QUESTION, "inconclusive", facts + doubt, value, estimate.design, data)

@@ -17,7 +17,8 @@ import pandas as pd
 
 from evalkit import estimators, numbers, periods
 from evalkit.checks import _changed
-from evalkit.checks._its import excludes_zero, fitted, labelled, nothing, sentence, told
+from evalkit.checks._curve import read
+from evalkit.checks._its import fitted, labelled, nothing, sentence
 from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._its.engines import BY_KIND, SCALES, family
@@ -28,10 +29,6 @@ NAME = "specification_curve"
 QUESTION = "Does the answer depend on how the model was specified?"
 CHOICES = ["engine", "trend", "season", "window"]
 COLUMNS = [*CHOICES, "estimate", "low", "high", "main", "reason"]
-NAMED = 3
-FEWEST = 5  # specifications below this are no curve
-MOST = 0.8  # of specifications that must agree for the answer not to depend on them
-EDGE_SHARE, EDGE_GAP = 0.1, 0.5  # fewer than this as large, and the median this many standard errors less
 ENGINES = {
     "ar1": "AR(1), REML",
     "ar2": "AR(2), REML",
@@ -68,68 +65,7 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     if isinstance(estimate, Refusal) or not fitted(estimate):
         return nothing(NAME, QUESTION, estimate)
     data = _run(panel, estimate)
-    others = data[~data["main"] & data["reason"].eq("")]
-    refused = int(data["reason"].ne("").sum())
-    side = 1.0 if estimate.headline["estimate"] > 0 else -1.0
-    same = float((side * others["estimate"] > 0).mean()) if len(others) else 0.0
-    low, high = (others["low"], others["high"]) if side > 0 else (-others["high"], -others["low"])
-    clear, against = int((low > 0).sum()), int((high < 0).sum())
-    facts = _facts(estimate, others, (same, clear, against), refused)
-    if against:
-        facts += f" On the other side: {_named(others[high < 0])}."
-    verdict, why = _judge(estimate, side * others["estimate"], same, (clear, against))
-    return Check(NAME, QUESTION, verdict, f"{facts} {why}", same, estimate.design, data)  # type: ignore[arg-type]
-
-
-def _judge(estimate: Estimate, signed: pd.Series, same: float, found: tuple[int, int]) -> tuple[str, str]:
-    """Verdict and its reason; `signed` are the others' estimates, positive on the side of the declared one."""
-    clear, against = found
-    head, many = estimate.headline, len(signed)
-    real = excludes_zero(head)
-    main = abs(float(head["estimate"]))
-    edge = real and float((signed >= main).mean()) < EDGE_SHARE
-    edge = edge and float(signed.median()) < main - EDGE_GAP * float(head["std_error"])
-    if many < FEWEST:
-        return "inconclusive", "Too few specifications could be computed to compare."
-    if against:
-        return "concern", "A reasonable specification gives the opposite answer."
-    if real and clear < many / 2:
-        return "concern", "Most other specifications do not show it: the answer rests on the one declared."
-    if edge:
-        return "concern", "The declared specification is among the largest: others would have shown less."
-    agreeing = clear if real else many - clear
-    if same < MOST and real:
-        return "inconclusive", "Its direction depends on the specification."
-    if agreeing < MOST * many:
-        return "inconclusive", "Whether zero is excluded depends on the specification."
-    return "reassuring", "The answer does not hang on the specification."
-
-
-def _facts(estimate: Estimate, others: pd.DataFrame, found: tuple[float, int, int], refused: int) -> str:
-    same, clear, against = found
-    text = f"Declared: {told(estimate)}. "
-    if len(others):
-        places = numbers.decimals_for([float(estimate.headline["std_error"])])
-        span = numbers.interval(others["estimate"].min(), others["estimate"].max(), places)
-        side = "positive" if estimate.headline["estimate"] > 0 else "negative"
-        text += (
-            f"{numbers.of(len(others), 'other specification')} gave {span}; {numbers.number(100 * same, 0)}% were "
-            f"{side} as it is, {clear} of {len(others)} intervals exclude zero on that side and {against} on "
-            "the other."
-        )
-    if refused:
-        text += f" {numbers.of(refused, 'specification')} could not be computed."
-    return text
-
-
-def _named(others: pd.DataFrame) -> str:
-    """Specifications by what sets each apart from most: their choices, up to three of them."""
-    names = [
-        ", ".join(str(row[c]).lower() if c != "engine" else str(row[c]) for c in CHOICES)
-        for _, row in others.iterrows()
-    ]
-    more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return "; ".join(names[:NAMED]) + more
+    return read(NAME, QUESTION, estimate, data)
 
 
 def _run(panel: Panel, estimate: Estimate) -> pd.DataFrame:

@@ -5,15 +5,17 @@ from evalkit.plots.bounds import pretrend_power, sensitivity_bounds
 from evalkit.plots.cells import cells
 from evalkit.plots.checks import autocorrelation, detectable, forecast_error, influence, placebo_dates, seasonality
 from evalkit.plots.comparisons import comparisons, decomposition
-from evalkit.plots.curve import specification_curve
+from evalkit.plots.curve import comparison_curve, specification_curve
 from evalkit.plots.estimates import counterfactual, effect_path, forest
 from evalkit.plots.events import event_study
 from evalkit.plots.groups import groups
+from evalkit.plots.leave_out import leave_out
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.placebos import calibration, power
 from evalkit.plots.planning import planned
 from evalkit.plots.randomisation import randomisation
 from evalkit.plots.returning import regression_to_the_mean
+from evalkit.plots.sensitivity import composition, neighbours
 from evalkit.plots.sites import caterpillar
 from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
 
@@ -23,7 +25,9 @@ __all__ = [
     "calibration",
     "caterpillar",
     "cells",
+    "comparison_curve",
     "comparisons",
+    "composition",
     "counterfactual",
     "decomposition",
     "detectable",
@@ -35,6 +39,8 @@ __all__ = [
     "groups",
     "heat_map",
     "influence",
+    "leave_out",
+    "neighbours",
     "placebo_dates",
     "placebo_units",
     "planned",

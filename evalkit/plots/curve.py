@@ -1,4 +1,4 @@
-"""The specification curve: every specification's estimate above, and which choices it made below."""
+"""Specification curves: every specification's estimate above, and which choices it made below."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from evalkit.markup import Shown
 from evalkit.plots.checks import answered
 from evalkit.plots.style import DARK_BLUE, GREY, GRID, LIGHT_GREY, canvas, sentence_case, shown
 
-CHOICES = ("engine", "trend", "season", "window")
 ROW = 0.2  # inches a row of the matrix
 TOP = 2.9
+MANY = 150  # specifications; more of them are drawn finer
+
+
+@answered
+def comparison_curve(check: Check) -> Shown:
+    """As `specification_curve`, for comparisons between units; choices in the order in which they were tried."""
+    return _drawn(check, ordered=True)
 
 
 @answered
@@ -23,21 +29,29 @@ def specification_curve(check: Check) -> Shown:
 
     Specifications that were refused are listed in the data table with the reason.
     """
+    return _drawn(check, ordered=False)
+
+
+def _drawn(check: Check, *, ordered: bool) -> Shown:
     data = check.data
     drawn = data[data["reason"].eq("")].sort_values("estimate", kind="stable").reset_index(drop=True)
-    rows = [(choice, str(value)) for choice in CHOICES for value in dict.fromkeys(drawn[choice])]
-    with canvas(height=TOP + ROW * (len(rows) + len(CHOICES)) + 0.4) as (figure, only):
+    choices = list(data.columns[: data.columns.get_loc("estimate")])
+    rows = [(choice, str(value)) for choice in choices for value in dict.fromkeys(drawn[choice])]
+    if ordered:
+        place = {row: k for k, row in enumerate((c, str(v)) for c in choices for v in dict.fromkeys(data[c]))}
+        rows.sort(key=lambda row: place[row])
+    with canvas(height=TOP + ROW * (len(rows) + len(choices)) + 0.4) as (figure, only):
         only.remove()
-        heights = [TOP, ROW * (len(rows) + len(CHOICES))]
+        heights = [TOP, ROW * (len(rows) + len(choices))]
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=heights)
         _estimates(top, drawn)
         _matrix(bottom, drawn, rows)
     declared = f"{len(drawn)} specifications in order of their estimate"
     alt = f"Specification curve: {declared}, with the choices that each made. {check.reading}"
     level = numbers.per_cent(float(data["level"].iloc[0]))
-    header = ["Specification", *map(sentence_case, CHOICES[1:]), "Estimate", f"{level} low", f"{level} high", "Note"]
+    header = ["Specification", *map(sentence_case, choices[1:]), "Estimate", f"{level} low", f"{level} high", "Note"]
     caption = f"{data['label'].iloc[0]}: the effect under other reasonable specifications"
-    return shown(figure, alt, caption, header, _table(data))
+    return shown(figure, alt, caption, header, _table(data, choices))
 
 
 def _estimates(axes: Axes, drawn: pd.DataFrame) -> None:
@@ -49,6 +63,11 @@ def _estimates(axes: Axes, drawn: pd.DataFrame) -> None:
     ):
         part = drawn[which]
         y = part["estimate"].to_numpy(float)
+        if len(part) > MANY:
+            ends = np.column_stack([part["low"], part["high"], np.full(len(part), np.nan)])
+            axes.plot(np.repeat(x[which], 3), ends.ravel(), color=LIGHT_GREY, linewidth=0.3)
+            axes.plot(x[which], y, color=LIGHT_GREY, linewidth=2, label=label)
+            continue
         errors = np.vstack([y - part["low"].to_numpy(float), part["high"].to_numpy(float) - y])
         axes.errorbar(x[which], y, errors, fmt=marker, color=colour, markersize=5, linewidth=width, label=label)
     axes.axhline(0, color=GREY, linewidth=1)
@@ -69,7 +88,11 @@ def _matrix(axes: Axes, drawn: pd.DataFrame, rows: list[tuple[str, str]]) -> Non
             y += 1
         made = np.flatnonzero(drawn[choice].eq(value))
         axes.axhline(y, color=GRID, linewidth=0.6)
-        axes.plot(made[~main[made]], np.full((~main[made]).sum(), y), "o", color=LIGHT_GREY, markersize=4)
+        if len(main) > MANY:
+            ends = np.column_stack([made - 0.4, made + 0.4, np.full(len(made), np.nan)])
+            axes.plot(ends.ravel(), np.full(ends.size, y), color=LIGHT_GREY, linewidth=4, solid_capstyle="butt")
+        else:
+            axes.plot(made[~main[made]], np.full((~main[made]).sum(), y), "o", color=LIGHT_GREY, markersize=4)
         axes.plot(made[main[made]], np.full(main[made].sum(), y), "D", color=DARK_BLUE, markersize=5)
         ticks.append(y)
         labels.append(value)
@@ -83,12 +106,12 @@ def _matrix(axes: Axes, drawn: pd.DataFrame, rows: list[tuple[str, str]]) -> Non
     axes.tick_params(left=False)
 
 
-def _table(data: pd.DataFrame) -> list[list[str]]:
+def _table(data: pd.DataFrame, choices: list[str]) -> list[list[str]]:
     width = (data["high"] - data["low"]).dropna()
     places = numbers.decimals_for([float(width.median()) / 4])
     out = []
     for _, row in data.iterrows():
         cells = [numbers.number(float(row[c]), places) for c in ("estimate", "low", "high")]
         note = "declared" if row["main"] else row["reason"] and f"not computed: {row['reason']}"
-        out.append([str(row["engine"]), *(str(row[c]) for c in CHOICES[1:]), *cells, note])
+        out.append([*(str(row[c]) for c in choices), *cells, note])
     return out

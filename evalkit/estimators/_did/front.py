@@ -105,12 +105,16 @@ def warn(panel: Panel, layout: Layout, cells: Cells, clusters: int) -> list[str]
 
 
 def smallest_wave(layout: Layout, cells: Cells) -> float:
-    """Clusters of the smallest wave that has an effect after joining, as many of equal weight as they amount to.
+    """Clusters of the smallest wave that has an effect after joining: see `smallest`."""
+    return smallest(layout, np.unique(cells.cohort[cells.post]).tolist())
+
+
+def smallest(layout: Layout, waves: list[int]) -> float:
+    """Clusters of the smallest of some waves, as many of equal weight as they amount to.
 
     (sum w)^2 / sum w^2 over the clusters of a wave, w their units' sizes; Kish (1965), Survey Sampling, 11.7.
     """
     seen = layout.seen.any(axis=1)
-    waves = set(cells.cohort[cells.post].tolist())
     found = []
     for h in waves:
         inside = (layout.group == h) & seen

@@ -93,10 +93,12 @@ def _group_time(layout: Layout, rule: Rule) -> Linear:
 
 def _imputation(layout: Layout, rule: Rule) -> Linear:
     arrays, found, late, waves = _imputed(layout, rule)
-    seen = arrays.seen.any(axis=1)
-    smallest = min(len(np.unique(arrays.cluster[(arrays.group == h) & seen])) for h in waves)
-    leave_out = rule.errors == "leave_out" or (rule.errors == "auto" and smallest < front.SMALL_WAVE)
-    return conservative(found, arrays, late, leave_out=leave_out)
+    return conservative(found, arrays, late, leave_out=leaves_out(arrays, waves.tolist(), rule))
+
+
+def leaves_out(layout: Layout, waves: list[int], rule: Rule) -> bool:
+    """Whether errors of imputation leave a unit out of the mean that it is judged by."""
+    return rule.errors == "leave_out" or (rule.errors == "auto" and front.smallest(layout, waves) < front.SMALL_WAVE)
 
 
 def _two_stage(layout: Layout, rule: Rule) -> Linear:
@@ -109,7 +111,7 @@ def _imputed(layout: Layout, rule: Rule) -> tuple[Layout, Imputation, np.ndarray
     untouched, touched = front.sample(layout, rule.anticipation)
     gone = np.asarray(~untouched.any(axis=1) & layout.seen.any(axis=1))
     arrays = layout.only(~gone[:, None]) if gone.any() else layout
-    types, z = _types(arrays, rule, by_cluster=True)
+    types, z = types_of(arrays, rule, by_cluster=True)
     late = touched[types.first] & types.seen
     periods = period_effects(Sample(types.count, types.masked(~late).weight, z))
     bad = unidentified(periods, late)
@@ -123,11 +125,20 @@ def _imputed(layout: Layout, rule: Rule) -> tuple[Layout, Imputation, np.ndarray
 
 
 def _extended_twoway(layout: Layout, rule: Rule) -> Linear:
-    arrays, touched = _comparable(layout, rule.anticipation)
-    return _saturated(arrays, touched, rule)
+    return _saturated(*extended_terms(layout, rule), rule)
 
 
 def _interaction_weighted(layout: Layout, rule: Rule) -> Linear:
+    return _saturated(*interaction_terms(layout, rule), rule)
+
+
+def extended_terms(layout: Layout, rule: Rule) -> tuple[Layout, np.ndarray]:
+    """What the extended two-way regression uses, and its unit-periods with a term, booleans, shape (n, T)."""
+    return _comparable(layout, rule.anticipation)
+
+
+def interaction_terms(layout: Layout, rule: Rule) -> tuple[Layout, np.ndarray]:
+    """What the interaction-weighted regression uses, and its unit-periods with a term, booleans, shape (n, T)."""
     arrays, _ = _comparable(layout, rule.anticipation)
     H, T = arrays.phases.shape
     everybody = not np.isnan(arrays.g).any()
@@ -142,12 +153,12 @@ def _interaction_weighted(layout: Layout, rule: Rule) -> Linear:
     place = np.searchsorted(usable, arrays.cohorts - rule.anticipation) - 1
     has = place >= 0
     terms[np.flatnonzero(has), usable[place[has]]] = False
-    return _saturated(arrays, arrays.seen & terms[arrays.group], rule)
+    return arrays, arrays.seen & terms[arrays.group]
 
 
 def _saturated(arrays: Layout, wanted: np.ndarray, rule: Rule) -> Linear:
     """A term for each cohort and period of the wanted unit-periods, averaged over those after joining by weight."""
-    types, z = _types(arrays, rule)
+    types, z = types_of(arrays, rule)
     size = _sizes(arrays, types, wanted)
     post = np.where(_post(arrays)[:-1], size, 0.0)
     if not post.any():
@@ -157,7 +168,7 @@ def _saturated(arrays: Layout, wanted: np.ndarray, rule: Rule) -> Linear:
 
 def _twoway(layout: Layout, rule: Rule) -> Linear:
     arrays = layout.only(~layout.of("transition"))
-    types, z = _types(arrays, rule)
+    types, z = types_of(arrays, rule)
     X = _post(arrays)[:, :, None].astype(float)
     return regress(arrays, X, z, types, rule.levels).linear(arrays, np.ones((1, 1)))
 
@@ -167,7 +178,7 @@ def _event_study(layout: Layout, rule: Rule) -> Linear:
         raise DesignError(
             "an event study by two-way fixed effects is for units that joined at once", fix="group_time"
         )
-    types, z = _types(layout, rule)
+    types, z = types_of(layout, rule)
     size = _sizes(layout, types, layout.seen)
     before = np.flatnonzero((size[0] > 0) & (np.arange(size.shape[1]) < layout.cohorts[0] - rule.anticipation))
     post = _post(layout)[:-1] & (size > 0)
@@ -178,7 +189,7 @@ def _event_study(layout: Layout, rule: Rule) -> Linear:
     return blocks.contrast(layout, types, z, terms, post / post.sum(), rule.levels)
 
 
-def _types(arrays: Layout, rule: Rule, *, by_cluster: bool = False) -> tuple[Types, np.ndarray]:
+def types_of(arrays: Layout, rule: Rule, *, by_cluster: bool = False) -> tuple[Types, np.ndarray]:
     """Units gathered, by covariates and clusters too, and what the period effects are effects of, shape (U, q)."""
     told = [] if rule.z is None else [rule.z]
     told += [arrays.cluster[:, None].astype(float)] if by_cluster and arrays.gathered else []

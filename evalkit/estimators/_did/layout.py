@@ -98,6 +98,28 @@ class Layout:
             self.equal,
         )
 
+    def part(self, units: np.ndarray, first: int = 0, last: int | None = None) -> Layout:
+        """Some units in a shorter window, as a panel without the others would be laid out.
+
+        units        booleans, shape (n,); cluster codes stay those of the whole
+        first, last  columns of the shorter window, `last` not included
+
+        Columns of joining count from the new start, and may lie outside.
+        """
+        columns, g = slice(first, last), self.g[units] - first
+        cohorts = np.unique(g[~np.isnan(g)]).astype(int)
+        return Layout(
+            self.Y[units, columns],
+            self.seen[units, columns],
+            g,
+            cohorts,
+            self.phases[np.isin(self.cohorts - first, cohorts), columns],
+            self.weight[units, columns],
+            self.cluster[units],
+            self.units[units],
+            self.equal,
+        )
+
     def of(self, phase: str) -> np.ndarray:
         """The unit-periods of joined units in a phase, booleans, shape (n, T)."""
         table = np.vstack([self.phases == phase, np.zeros((1, self.Y.shape[1]), bool)])

@@ -1,0 +1,137 @@
+"""Did who is counted change when units joined?
+
+The denominator is made an outcome of its own, in the logarithm, and put through the same design: had joining changed
+how many patients are counted, a change in the share or rate could come from who they are and not from what was done
+for them. So is reporting: whether a unit reported in each period of the window. Units count alike in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from evalkit import estimators, numbers
+from evalkit.checks._its import not_applicable, sentence
+from evalkit.checks.leave_out import ASKED
+from evalkit.errors import DesignError
+from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.estimators._did.brief import brief, can
+from evalkit.estimators._did.headline import DESIGNS
+from evalkit.estimators._did.layout import layout
+from evalkit.panel import Panel
+from evalkit.study import Outcome
+
+NAME = "composition"
+QUESTION = "Did who is counted change when units joined?"
+MATTERS = 2.0  # per cent of the denominator, or percentage points of unit-periods reported
+COLUMNS = ["measure", "unit", "estimate", "low", "high", "p_value", "reason"]
+REPORTED = "Unit-periods reported"
+
+
+def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
+    """Concern when the denominator, or reporting, changed with joining.
+
+    Concern when the interval of one of them excludes zero with an estimate of 2 or more (per cent of the
+    denominator, percentage points of unit-periods reported) either way; inconclusive when an interval holds a change
+    of 2, or excludes zero for less; reassuring when both hold zero and lie within 2.
+    `value` is the change of the denominator in per cent, else None. Not applicable to an outcome without a
+    denominator, to a design without a comparison, and where the design cannot be computed on the denominator.
+    `data`: measure, unit, estimate, low, high, p_value, reason (why not computed, else blank), and level
+    and matters (2).
+    """
+    if isinstance(estimate, Refusal):
+        reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
+        return not_applicable(NAME, QUESTION, reading, estimate.design)
+    if estimate.design not in DESIGNS or estimate.comparison_only:
+        return not_applicable(NAME, QUESTION, ASKED, estimate.design)
+    if panel.outcome.denominator is None:
+        return not_applicable(NAME, QUESTION, "The outcome has no denominator.", estimate.design)
+    rows = [_denominator(panel, estimate.design), _reporting(panel, estimate.design)]
+    data = pd.DataFrame(rows, columns=COLUMNS).assign(level=estimate.level, matters=MATTERS)
+    if data["reason"].iloc[0]:
+        reading = f"The denominator cannot be put through the design: {data['reason'].iloc[0]}."
+        return not_applicable(NAME, QUESTION, reading, estimate.design)
+    verdict, why = _judged(data[data["reason"].eq("")])
+    reading = f"{' '.join(_said(row) for _, row in data.iterrows())} {why}"
+    return Check(NAME, QUESTION, verdict, reading, float(data["estimate"].iloc[0]), estimate.design, data)
+
+
+def _denominator(panel: Panel, design: str) -> tuple[object, ...]:
+    """The change of the denominator in per cent: 100 (exp(b) - 1), b that of its logarithm."""
+    named = f"Denominator ({str(panel.outcome.denominator).replace('_', ' ')})"
+    if (panel.rows["denominator"] <= 0).any():
+        return (named, "per cent", *[float("nan")] * 4, "some denominators are not above zero")
+    head = _headline(_as_outcome(panel, panel.rows, np.log(panel.rows["denominator"])), design)
+    if isinstance(head, str):
+        return (named, "per cent", *[float("nan")] * 4, head)
+    changed = [float(100 * np.expm1(head[name])) for name in ("estimate", "low", "high")]
+    return (named, "per cent", *changed, float(head["p_value"]), "")
+
+
+def _reporting(panel: Panel, design: str) -> tuple[object, ...]:
+    """The change in the share of unit-periods that were reported."""
+    window, units = panel.study.window, panel.units
+    index = pd.MultiIndex.from_product([units.index, window], names=["unit", "period"])
+    reported = panel.rows["value"].notna().reindex(index, fill_value=False).astype(float)
+    if reported[~np.tile(panel.study.excluded, len(units))].eq(1).all():
+        return (REPORTED, "percentage points", *[float("nan")] * 4, "every unit reported in every period")
+    period = index.get_level_values("period").to_series(index=index)
+    cohort = units["cohort"].reindex(index.get_level_values("unit")).set_axis(index)
+    rows = pd.DataFrame(
+        {
+            "numerator": reported,
+            "denominator": np.nan,
+            "cohort": cohort,
+            "phase": panel.study.phases(cohort, period),
+            "t": panel.study.time(period),
+        }
+    )
+    head = _headline(_as_outcome(panel, rows, 100 * reported), design)
+    if isinstance(head, str):
+        return (REPORTED, "percentage points", *[float("nan")] * 4, head)
+    return (REPORTED, "percentage points", *(float(head[k]) for k in ("estimate", "low", "high", "p_value")), "")
+
+
+def _headline(panel: Panel, design: str) -> pd.Series | str:
+    """The design's headline, or why it cannot be computed."""
+    try:
+        if can(panel, design):
+            return pd.Series(brief(panel, design, layout(panel)).row)
+        return estimators.fit(design, panel).headline
+    except DesignError as refusal:
+        return sentence(refusal)
+
+
+def _as_outcome(panel: Panel, rows: pd.DataFrame, value: pd.Series) -> Panel:
+    """The same units and design with another outcome, a continuous one, units alike and by least squares."""
+    columns = panel.outcome.denominator
+    assert columns is not None  # noqa: S101 - asked before
+    outcome = Outcome(name=panel.outcome.name, kind="continuous", value=columns, better="higher", role="primary")
+    protocol = panel.study.protocol
+    plain = protocol.model.extended_twoway.model_copy(update={"family": "gaussian"})
+    model = protocol.model.model_copy(update={"extended_twoway": plain})
+    study = replace(panel.study, protocol=protocol.model_copy(update={"weights": "unit", "model": model}))
+    made = rows.assign(value=value)[list(panel.rows.columns)]
+    return replace(panel, study=study, outcome=outcome).with_rows(made)
+
+
+def _judged(data: pd.DataFrame) -> tuple[Literal["reassuring", "inconclusive", "concern"], str]:
+    apart = (data["low"] > 0) | (data["high"] < 0)
+    large = data["estimate"].abs() >= MATTERS
+    if (apart & large).any():
+        which = " and ".join(data.loc[apart & large, "measure"].str.split(" (", regex=False).str[0].str.lower())
+        return "concern", f"The {which} changed with joining: part of the effect may be a change in who is counted."
+    if apart.any() or (np.maximum(-data["low"], data["high"]) >= MATTERS).any():
+        return "inconclusive", f"A change of {numbers.number(MATTERS, 0)} is not ruled out."
+    return "reassuring", f"Changes of {numbers.number(MATTERS, 0)} or more are ruled out."
+
+
+def _said(row: pd.Series) -> str:
+    if row["reason"]:
+        return f"{row['measure']}: not computed, {row['reason']}."
+    ends = numbers.interval(row["low"], row["high"], 1)
+    level = numbers.per_cent(float(row["level"]))
+    return f"{row['measure']}: {numbers.signed(row['estimate'], 1)} {row['unit']} ({level} interval {ends})."
