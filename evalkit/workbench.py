@@ -16,6 +16,7 @@ FEW, SOME = 5, 15  # joined units up to which a synthetic comparison carries the
 STAGGERED = ("group_time", "imputation", "interaction_weighted", "two_stage", "extended_twoway", "stacked")
 AT_ONCE = ("group_time", "imputation", "twoway", "event_study")
 SENSITIVITY = ("interaction_weighted", "extended_twoway")  # put to pseudo-collaboratives beside them
+SPECIFICATIONS = 240  # of a comparison, that a report shows
 DRAWS = placebos.Draws(whole=60)
 HALF_YEAR = {"month": 6, "quarter": 2, "year": 1}
 
@@ -78,6 +79,7 @@ class Case:
         asked = [
             checks.entry(self.panel),
             *self._record_of_main(estimates),
+            *(one for one in self.sensitivity(estimates) if one.verdict != "not applicable"),
             *(check for one in comparative for check in self.trend_checks(one)),
             *self.series_checks(series, carrying=carrying),
             checks.agreement(estimates, self.panel),
@@ -118,6 +120,21 @@ class Case:
         """What the entry rule alone would have given, and each comparison between units net of it."""
         compared = [e for e in estimates if e.design not in WITHOUT_COMPARISON]
         return [checks.regression_to_the_mean(self.panel, e) for e in compared or estimates]
+
+    def sensitivity(self, estimates: list[Estimate | Refusal]) -> list[Check]:
+        """What the design that carries the finding rests on: comparison, units, dates, neighbours, who is counted."""
+        main = _first(estimates)
+        return [
+            checks.comparison_curve(self.panel, main, most=SPECIFICATIONS),
+            checks.leave_out(self.panel, main),
+            checks.earlier_rollout(self.panel, main),
+            checks.neighbours(self.panel, main),
+            checks.composition(self.panel, main),
+        ]
+
+    def leaving_out(self, estimates: list[Estimate | Refusal]) -> list[Check]:
+        """The design that carries the finding without each wave and each region: shown, for they may well differ."""
+        return [checks.leave_out(self.panel, _first(estimates), by=by) for by in ("wave", "region")]
 
     def _record_of_main(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """Regression to the mean and false positives of the design that carries the finding."""
