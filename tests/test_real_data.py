@@ -190,20 +190,10 @@ def test_rows_by_type_are_not_taken_for_one_another(study):
 
 
 def test_waiting_lists_load(study):
-    outcome = {
-        "name": "within_18_weeks",
-        "kind": "proportion",
-        "numerator": "within_18wk",
-        "denominator": "total_incomplete",
-        "better": "higher",
-        "role": "primary",
-    }
     source = {"period": "month_start", "gaps": "allow", "zeros": "keep"}
     file = "rtt_incomplete_provider_2021_2026.csv"
     data = pd.read_csv(DATA / file)
-    panel = build(
-        study(file, JOINED[1:], "2023-04", window=["2021-04", "2026-05"], outcomes=[outcome], source=source)
-    )
+    panel = build(study(file, JOINED[1:], "2023-04", window=["2021-04", "2026-05"], outcomes=[RTT], source=source))
     last = data[data["month_start"].eq("2026-05-01")]
     assert england(panel, "2026-05") == pytest.approx(
         100 * last["within_18wk"].sum() / last["total_incomplete"].sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -46,6 +47,19 @@ def not_plain(name: str, question: str, estimate: Estimate | Refusal) -> Check:
     if isinstance(estimate, Refusal) or not fitted(estimate):
         return nothing(name, question, estimate)
     return not_applicable(name, question, "It is asked of a plain interrupted time series.", estimate.design)
+
+
+def compared(estimate: Estimate | Refusal, designs: Iterable[str]) -> TypeGuard[Estimate]:
+    """Whether there is an effect by one of the designs, which compare units."""
+    return isinstance(estimate, Estimate) and estimate.design in designs and not estimate.comparison_only
+
+
+def not_compared(name: str, question: str, estimate: Estimate | Refusal) -> Check:
+    """The answer where there is none."""
+    reading = "It is asked of an effect estimated by comparing units that joined with units that had not."
+    if isinstance(estimate, Refusal):
+        reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
+    return not_applicable(name, question, reading, estimate.design)
 
 
 def sentence(refusal: DesignError | Refusal) -> str:

@@ -21,7 +21,7 @@ import pandas as pd
 from scipy import stats
 
 from evalkit import numbers
-from evalkit.checks._its import excludes_zero, labelled, not_applicable
+from evalkit.checks._its import compared, excludes_zero, labelled, not_applicable, not_compared
 from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._did import front
@@ -47,12 +47,8 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     excludes zero. `data`: date (joining of the first wave), estimate, std_error, low, high, real; and label, unit,
     level. Not applicable to designs without a comparison between units, and where nothing can be moved.
     """
-    if isinstance(estimate, Refusal):
-        reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
-        return not_applicable(NAME, QUESTION, reading, estimate.design)
-    if estimate.design not in DESIGNS or estimate.comparison_only:
-        reading = "It is asked of an effect estimated by comparing units that joined with units that had not."
-        return not_applicable(NAME, QUESTION, reading, estimate.design)
+    if not compared(estimate, DESIGNS):
+        return not_compared(NAME, QUESTION, estimate)
     moved = _moved(panel, estimate)
     if not moved:
         reading = "The time before the first wave is too short to move the rollout into it."

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit import numbers
-from evalkit.checks._its import excludes_zero, labelled, not_applicable, sentence
+from evalkit.checks._its import compared, excludes_zero, labelled, not_applicable, not_compared, sentence
 from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._did.headline import DESIGNS, ruled
@@ -51,12 +51,8 @@ def check(
     comparison, to one shown for comparison only, and where fewer than 20 rollouts can be drawn. `data`:
     statistic (estimate over standard error, the real one in the first row), real, and label, unit, level.
     """
-    if isinstance(estimate, Refusal):
-        reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
-        return not_applicable(NAME, QUESTION, reading, estimate.design)
-    if estimate.design not in DESIGNS or estimate.comparison_only:
-        reading = "It is asked of an effect estimated by comparing units that joined with units that had not."
-        return not_applicable(NAME, QUESTION, reading, estimate.design)
+    if not compared(estimate, DESIGNS):
+        return not_compared(NAME, QUESTION, estimate)
     try:
         arrays = layout(panel)
         rule = ruled(panel, estimate.design, arrays)

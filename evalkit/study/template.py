@@ -102,7 +102,8 @@ horizons: [6, 12]                   # periods after joining at which the effect 
 #   triple_differences: {{outcome: <an outcome that joining cannot move>}}
 #   dose: {{column: <rollout column>}}
 #   heterogeneity: {{by: [segment, region, wave, baseline]}}
-# notebooks: [data_and_design, interrupted_time_series, difference_in_differences, synthetic_comparison, credibility, findings]
+# notebooks: [data_and_design, interrupted_time_series, difference_in_differences, synthetic_comparison, credibility,
+#             findings]
 #                                   # `planning` too, for the pages of a programme that is still to start
 disclosure: none                    # published data only
 """
