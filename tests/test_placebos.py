@@ -376,6 +376,24 @@ def test_designs_that_are_fitted_whole_go_through_fewer_draws():
     assert checks.power(panel, found, "its").verdict == "not applicable"
 
 
+def test_waves_of_one_unit_are_fitted_whole_since_they_borrow():
+    g = np.concatenate([[10.0, 14.0], np.full(30, np.nan)])
+    panel = made(n=32, g=g, T=24, effect=False)
+    source = placebos.pool(panel)
+    assert source.sizes.tolist() == [1, 1]
+    assert source.single
+    found = placebos.calibrate(panel, ("group_time",), Draws(60, 25)).found["group_time"]
+    assert found.run.whole
+    assert found.draws == 25
+
+
+def test_intervals_by_the_bootstrap_are_said_to_differ():
+    panel = made(n=24, never=0.7)
+    found = placebos.calibrate(panel, ("group_time",), Draws(60))
+    check = checks.calibration(found, estimators.attempt("group_time", panel))
+    assert "by the bootstrap in the study" in check.reading
+
+
 def test_rules_do_not_leak_between_designs():
     panel = made(comparison="never_joined")
     _, place, _ = drawn_from(panel)

@@ -46,7 +46,7 @@ def check(calibration: Calibration, estimate: Estimate | Refusal) -> Check:
     span = record.interval(head["estimate"], head["std_error"])
     leant = calibration.leant.get(estimate.design)
     verdict, closing = _judged(estimate, record, span, leant)
-    parts = [_source(calibration.source, record), _record(estimate, record), _real(estimate, record, span)]
+    parts = [_source(calibration.source, record, estimate), _record(estimate, record), _real(estimate, record, span)]
     reading = " ".join([*parts, *_selected(calibration, estimate, leant), closing])
     effects = np.concatenate([[head["estimate"]], record.run.estimate])
     data = labelled(pd.DataFrame({"effect": effects, "real": np.arange(len(effects)) == 0}), estimate)
@@ -66,9 +66,11 @@ def _judged(
     return "reassuring", "That is as often as it should be, or less."
 
 
-def _source(source: Pool | Resampled, record: Calibrated) -> str:
+def _source(source: Pool | Resampled, record: Calibrated, estimate: Estimate) -> str:
     what = "pseudo-collaboratives" if isinstance(source, Pool) else "simulated panels"
     text = f"{numbers.count(record.draws)} {what} that changed nothing were made of {source.sentence()}."
+    if not record.run.whole and "bootstrap" in estimate.method:
+        text += " Intervals are by Student's t there, and by the bootstrap in the study."
     if record.run.lost:
         text += f" In {numbers.count(record.run.lost)} more it could not be computed."
     return text

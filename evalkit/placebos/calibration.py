@@ -100,8 +100,11 @@ def _by_rollout(source: Pool, draws: Draws, leaning: Lean | None = None) -> Runn
     drawn = [rollouts(source, place, b, random, leaning) for place, b in zip(source.places, counts, strict=True)]
 
     def run(design: str) -> Run:
-        few = counts if design in DESIGNS else _shares(min(draws.whole, sum(counts)), len(counts))
-        made = [runs.run(design, p, d[:b]) for p, d, b in zip(source.places, drawn, few, strict=True) if b]
+        whole = source.single or design not in DESIGNS
+        few = _shares(min(draws.whole, sum(counts)), len(counts)) if whole else counts
+        made = [
+            runs.run(design, p, d[:b], whole=whole) for p, d, b in zip(source.places, drawn, few, strict=True) if b
+        ]
         return runs.together(made)
 
     return run

@@ -80,6 +80,11 @@ class Pool:
         B = self.others if self.others else b
         return float(np.sqrt((1 / a + 1 / b) / (1 / self.joined + 1 / B)))
 
+    @property
+    def single(self) -> bool:
+        """Whether some wave is one unit or cluster, whose variation only whole fits borrow."""
+        return bool((self.sizes < FEWEST).any())
+
     def sentence(self) -> str:
         """Where pseudo-collaboratives are drawn, and how many units take part."""
         study = self.places[0].panel.study

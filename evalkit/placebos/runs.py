@@ -150,11 +150,12 @@ def _plain(design: str, rows: list[tuple[float, float, float]], lost: int) -> Ru
     return Run(design, estimate, error, half, np.empty((0, 0, 0)), np.empty((0, 0)), lost, whole=True)
 
 
-def run(design: str, place: Place, drawn: np.ndarray) -> Run:
-    """A design on drawn rollouts, by the quicker way that it has."""
+def run(design: str, place: Place, drawn: np.ndarray, *, whole: bool = False) -> Run:
+    """A design on drawn rollouts, by the quicker way that it has, or fitted whole."""
     if design == INDEPENDENT:
         return independent(place, drawn)
-    return weighed(design, place, drawn) if design in DESIGNS else fitted(design, place, drawn)
+    quick = design in DESIGNS and not whole
+    return weighed(design, place, drawn) if quick else fitted(design, place, drawn)
 
 
 def together(runs: list[Run]) -> Run:
