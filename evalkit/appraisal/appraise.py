@@ -91,7 +91,8 @@ def _of_run(question: Question, run: Run, asked: Sequence[Check]) -> list[Said]:
 
 
 def _named(check: Check) -> str:
-    return f"run: {check.name}: {check.verdict}."
+    design = f" ({check.design})" if check.design else ""
+    return f"run: {check.name}{design}: {check.verdict}."
 
 
 def _readings(asked: Sequence[Check]) -> str:

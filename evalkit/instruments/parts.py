@@ -132,6 +132,11 @@ def no(question: str) -> When:
     return When(question, NO)
 
 
+def never(question: str) -> When:
+    """The answer is no, or nobody said: a remedy that is not spoken of is no remedy."""
+    return When(question, NO | {"no information"})
+
+
 def plainly(question: str, answer: Answer) -> When:
     """The answer is this one and no other."""
     return When(question, frozenset({answer}))

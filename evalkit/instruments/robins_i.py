@@ -2,12 +2,14 @@
 
 Domains, numbers and judgements follow Sterne and others (2016), BMJ 355:i4919, and its detailed guidance; the
 wording is ours, with units (organisations) for participants. The guidance leaves the judgement of a domain to the
-assessor: the rules below are ours, drawn up after its tables, and err on the side of more bias.
+assessor: the rules below are ours, drawn up after its tables, and err on the side of more bias. Two departures: a
+remedy that nobody speaks of counts as none, and uneven support from elsewhere (4.3), which the guidance asks of the
+effect of adhering alone, counts for the effect of joining as well: in the NHS the same units get several programmes.
 """
 
 from __future__ import annotations
 
-from evalkit.instruments.parts import Domain, Instrument, Question, Rule, no, plainly, yes
+from evalkit.instruments.parts import Domain, Instrument, Question, Rule, never, no, plainly, yes
 
 COURSE = (
     "entry",
@@ -57,7 +59,7 @@ CONFOUNDING = Domain(
         Rule("serious", (no("1.4"),), "an important reason for a difference is probably not accounted for"),
         Rule("serious", (yes("1.4"), no("1.5")), "what was accounted for was measured poorly"),
         Rule("serious", (yes("1.2"), no("1.7")), "reasons that change over time are not accounted for"),
-        Rule("serious", (yes("1.7"), no("1.8")), "reasons that change over time were measured poorly"),
+        Rule("serious", (yes("1.2"), yes("1.7"), no("1.8")), "reasons that change over time were measured poorly"),
         Rule("low", (no("1.1"),), "no confounding is to be expected"),
         Rule(
             "moderate",
@@ -95,17 +97,20 @@ SELECTION = Domain(
     (
         Rule(
             "serious",
-            (yes("2.1"), yes("2.2"), yes("2.3"), no("2.5")),
-            "units were selected by the outcome, uncorrected",
+            (yes("2.1"), yes("2.2"), yes("2.3"), never("2.5")),
+            "units were selected by the outcome, uncorrected as far as is said",
         ),
-        Rule("serious", (no("2.4"), no("2.5")), "follow-up begins after joining, uncorrected"),
+        Rule("serious", (no("2.4"), never("2.5")), "follow-up begins after joining, uncorrected as far as is said"),
         Rule(
             "moderate",
             (yes("2.1"), yes("2.2"), yes("2.3"), yes("2.5")),
             "units were selected later, and that was corrected",
         ),
-        Rule(
-            "moderate", (no("2.1"), no("2.4"), yes("2.5")), "follow-up begins after joining, and that was corrected"
+        *(
+            Rule(
+                "moderate", (no(other), no("2.4"), yes("2.5")), "follow-up begins after joining, which was corrected"
+            )
+            for other in ("2.1", "2.2", "2.3")
         ),
         Rule("moderate", (yes("2.1"), no("2.2"), yes("2.4")), "units were selected later, without a link to joining"),
         Rule(
@@ -147,13 +152,11 @@ DEVIATIONS = Domain(
         Question("4.3", "Did other programmes and support reach both sides alike?", "yes"),
         Question("4.4", "Was the programme put into practice in most units that joined?", "yes", aside=ADHERING),
         Question("4.5", "Did the units that joined keep to it?", "yes", aside=ADHERING),
-        Question(
-            "4.6", "Does the analysis correct for what was uneven?", "yes", when=(no("4.3"), no("4.4"), no("4.5"))
-        ),
+        Question("4.6", "Does the analysis correct for what was uneven?", "yes", when=(no("4.3"),)),
     ),
     (
         Rule("serious", (yes("4.1"), yes("4.2")), "departures were uneven and may have moved the outcome"),
-        Rule("serious", (no("4.3"), no("4.6")), "other support was uneven and is not corrected for"),
+        Rule("serious", (no("4.3"), never("4.6")), "other support was uneven, uncorrected as far as is said"),
         Rule("moderate", (no("4.3"), yes("4.6"), no("4.1")), "other support was uneven, and is corrected for"),
         Rule("moderate", (no("4.3"), yes("4.6"), no("4.2")), "other support was uneven, and is corrected for"),
         Rule("moderate", (yes("4.1"), no("4.2"), yes("4.3")), "departures were small or alike on both sides"),

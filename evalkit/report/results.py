@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from evalkit.appraisal import COLUMNS
 from evalkit.errors import RunError
 from evalkit.estimate import Estimate, restore, stack
 from evalkit.panel import Panel
@@ -34,7 +35,10 @@ def write_report(
     write_text(folder / "estimates.csv", _csv(estimates))
     write_json(folder / "estimates.json", [e.store() for e in estimates])
     if appraised := appraisals(executed):
-        write_text(folder / "appraisal.csv", pd.DataFrame(appraised).to_csv(index=False, lineterminator="\n"))
+        write_text(
+            folder / "appraisal.csv",
+            pd.DataFrame(appraised, columns=COLUMNS).to_csv(index=False, lineterminator="\n"),
+        )
     record |= {
         "status": "failed" if failures else "complete",
         "failures": failures,
