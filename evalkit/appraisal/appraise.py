@@ -139,12 +139,11 @@ def _item(checklist: Checklist, item: Item, run: Run, evaluator: Evaluator) -> R
     """An item with all that reports it."""
     texts = [(name, FACTS[name](run)) for name in item.facts]
     found = [f"run: {name.replace('_', ' ')}: {text}" for name, text in texts if text]
-    shown = run.shown(item.checks)
-    found += [_named(c).rstrip(".") for c in shown]
+    found += [_named(c).rstrip(".") for c in run.shown(item.checks)]
     pages = [page for page in item.pages if page in run.study.protocol.notebooks]
     found += [f"run: see the page {page.replace('_', ' ')}" for page in pages]
     said = evaluator.places(checklist.key).get(item.id)
     every = found + ([f"protocol: {evaluator.by}: {said.where}"] if said else [])
     status: Status = "both" if said and found else "evaluator" if said else "run" if found else "missing"
     answer = "missing" if status == "missing" else "reported"
-    return Row(checklist.key, "", item.id, item.text, answer, status, "; ".join(every) or "missing", _readings(shown))
+    return Row(checklist.key, "", item.id, item.text, answer, status, "; ".join(every) or "missing")

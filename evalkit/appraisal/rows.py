@@ -27,7 +27,7 @@ class Row:
     answer                  of a question: yes ... no, `no information`, `not asked`; of an item: reported, missing
     status                  who said it: the run, the evaluator, both, nobody (`missing`), or `not asked`
     source                  what was said and by whom; of a check, its verdict
-    reading                 the readings of those checks in full
+    reading                 of a question: the readings of the checks looked at, in full
     """
 
     instrument: str

@@ -25,7 +25,7 @@ ENTRY = Checklist(
 TECHNICAL = Checklist(
     "technical",
     "Technical list for comparisons over time",
-    "this workbench, after published NHS evaluations",
+    "published NHS evaluations of collaboratives and service changes",
     17,
     (
         Item("1", "Hash and date of the protocol", ("hash",)),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from evalkit import instruments
-from evalkit.appraisal import TITLES, Appraisal
+from evalkit.appraisal import Appraisal
 from evalkit.markup import Shown
 from evalkit.tables.general import _shown
 
-SAID = {"run": "the run", "evaluator": "the evaluator", "both": "both", "missing": "nobody", "not asked": "not asked"}
+SAID = {"run": "the run", "evaluator": "the evaluator", "both": "both", "missing": "nobody", "not asked": "nobody"}
 
 
 def risk_of_bias(appraisal: Appraisal) -> Shown:
@@ -26,7 +26,7 @@ def risk_of_bias(appraisal: Appraisal) -> Shown:
 
 
 def bias_questions(appraisal: Appraisal, tool: str = "") -> Shown:
-    """Every signalling question with its answer, who gave it and what was said.
+    """Every signalling question with its answer, who gave it and what was said; readings stand in `checks`.
 
     tool  the key of one tool; default all that apply
     """
@@ -48,4 +48,4 @@ def checklist(appraisal: Appraisal, key: str) -> Shown:
         for row in appraisal.of(key)
     ]
     caption = f"{appraisal.count(key)} Items after {source}; our wording."
-    return _shown(["Item", f"{TITLES[key]} asks for", "Filled by", "With"], rows, caption)
+    return _shown(["Item", "Asks for", "Filled by", "With"], rows, caption)
