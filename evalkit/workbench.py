@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evalkit import catalogue, checks, estimators, placebos
+from evalkit.appraisal import Appraisal, appraise
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.panel import Panel, build, build_all
 from evalkit.study import Outcome, Study
@@ -86,6 +87,10 @@ class Case:
         ]
         pairs = zip(self.beside(), self.others, strict=True)
         return asked + [checks.balancing(e, o) for e, o in pairs if o.role == "balancing"]
+
+    def appraisal(self, estimates: list[Estimate | Refusal], asked: list[Check]) -> Appraisal:
+        """Risk of bias and reporting checklists: what the run says, what the protocol says, what is unanswered."""
+        return appraise(self.study, self.outcome, estimates, asked, self.panel)
 
     def trend_checks(self, estimate: Estimate | Refusal) -> list[Check]:
         """The questions put to the course before joining of one comparison between units."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from evalkit.appraisal import COLUMNS
 from evalkit.errors import RunError
 from evalkit.estimate import Estimate, restore, stack
 from evalkit.panel import Panel
@@ -24,12 +25,20 @@ SEE = "; see "  # what stands before the partial notebook's name in a failure
 def write_report(
     folder: Path, study: Study, panel: Panel, executed: Sequence[Executed], record: dict[str, Any]
 ) -> list[str]:
-    """Write pages, `estimates.csv`, `estimates.json` and `manifest.json`; returns failures, one line each."""
+    """Write pages, `estimates.csv`, `estimates.json`, `manifest.json` and, where shown, `appraisal.csv`.
+
+    Returns failures, one line each.
+    """
     failures = [_failure_line(study, e) for e in executed if e.failure]
     failures += _pages(folder, study, panel, executed, record)
     estimates = collect(executed, study)
     write_text(folder / "estimates.csv", _csv(estimates))
     write_json(folder / "estimates.json", [e.store() for e in estimates])
+    if appraised := appraisals(executed):
+        write_text(
+            folder / "appraisal.csv",
+            pd.DataFrame(appraised, columns=COLUMNS).to_csv(index=False, lineterminator="\n"),
+        )
     record |= {
         "status": "failed" if failures else "complete",
         "failures": failures,
@@ -48,6 +57,13 @@ def collect(executed: Sequence[Executed], study: Study) -> list[Estimate]:
         for stored in shown:
             estimate = restore(stored, study.frequency)
             found.setdefault((estimate.outcome, estimate.design), estimate)
+    return list(found.values())
+
+
+def appraisals(executed: Sequence[Executed]) -> list[dict[str, str]]:
+    """Every row on risk of bias and reporting that any notebook showed, once."""
+    shown = chain(*(chain(*payloads(one.notebook, "appraisal")) for one in executed))
+    found = {(row["outcome"], row["instrument"], row["id"]): row for row in shown}
     return list(found.values())
 
 

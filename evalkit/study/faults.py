@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from evalkit import periods
 from evalkit.errors import Fault
+from evalkit.study.appraisal_faults import appraisal_faults
 from evalkit.study.entry_faults import entry_faults
 from evalkit.study.fields import Span, Strict
 from evalkit.study.protocol import Protocol
@@ -40,7 +41,7 @@ def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
         faults = [_fault(detail, tree) for detail in details if not _echo(detail, tree)]
         parts = _valid_parts(tree, {detail["loc"][0] for detail in details if detail["loc"]})
     faults += _unfilled(tree)
-    for check in (_window, _spans, _outcomes, _repeated, _frequency, _interventions, entry_faults):
+    for check in (_window, _spans, _outcomes, _repeated, _frequency, _interventions, entry_faults, appraisal_faults):
         faults += check(parts, tree)
     unique = sorted(dict.fromkeys(faults), key=lambda fault: int(fault.where.rpartition(":")[2]))
     return (None, unique) if unique else (protocol, [])

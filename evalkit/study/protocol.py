@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from evalkit.periods import Frequency
+from evalkit.study.appraisal import Evaluator
 from evalkit.study.fields import Columns, Event, Exclusion, Name, Period, Strict, Text, Transition
 from evalkit.study.options import ModelOptions
 
@@ -257,6 +258,10 @@ class Protocol(Strict):
     ] = (6, 12)
     level: Annotated[float, Field(gt=0.5, le=0.9999, description="Confidence level of every interval.")] = 0.95
     model: ModelOptions = ModelOptions()
+    appraisal: Annotated[
+        Evaluator | None,
+        Field(description="What only an evaluator can say on risk of bias and on what the report must hold."),
+    ] = None
     notebooks: Annotated[tuple[Name, ...], Field(min_length=1)] = NOTEBOOKS
     disclosure: Annotated[
         Literal["none"],

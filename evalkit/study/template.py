@@ -102,6 +102,22 @@ horizons: [6, 12]                   # periods after joining at which the effect 
 #   triple_differences: {{outcome: <an outcome that joining cannot move>}}
 #   dose: {{column: <rollout column>}}
 #   heterogeneity: {{by: [segment, region, wave, baseline]}}
+
+# --- what only you can say ---------------------------------------------------
+# Risk of bias: answers by question number, yes, probably yes, probably no or no, each with its reason. The findings
+# list every question, what the run says to it, and what is unanswered. Where you and the run differ, the worse answer
+# counts.
+# appraisal:
+#   by: <your name and role>
+#   robins_i:
+#     "1.4": {{answer: probably no, why: <reason>}}
+#     "4.3": {{answer: no, why: <other programmes that reached one side>}}
+#   judgements:                       # a domain that is worse than its answers say
+#     confounding: {{judgement: critical, why: <reason>}}
+#   epoc_its: {{"1": {{answer: probably yes, why: <reason>}}}}
+#   epoc_cba: {{"7": {{answer: no, why: <reason>}}}}
+#   squire: {{"8a": <where the programme is described, or the text itself>}}
+#   tidier: {{"3": <text>}}           # and epoc_entry, trend, strobe, record, technical
 # notebooks: [data_and_design, interrupted_time_series, difference_in_differences, synthetic_comparison, credibility,
 #             findings]
 #                                   # `planning` too, for the pages of a programme that is still to start

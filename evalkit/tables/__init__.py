@@ -1,5 +1,6 @@
 """Tables: what was declared, what was found, what was asked; formatted, never computed."""
 
+from evalkit.tables.appraisal import bias_questions, checklist, risk_of_bias
 from evalkit.tables.comparisons import balance, engines, family
 from evalkit.tables.general import checks, data_warnings, diagnostics, estimates, files, outcomes, protocol, waves
 from evalkit.tables.placebos import calibration
@@ -9,7 +10,9 @@ from evalkit.tables.synthetic import weights
 
 __all__ = [
     "balance",
+    "bias_questions",
     "calibration",
+    "checklist",
     "checks",
     "data_warnings",
     "declared",
@@ -21,6 +24,7 @@ __all__ = [
     "files",
     "outcomes",
     "protocol",
+    "risk_of_bias",
     "varied",
     "waves",
     "weights",
