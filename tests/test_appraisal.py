@@ -28,6 +28,8 @@ ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "data" / "collaboratives" / "uec.yml"
 ELSEWHERE = {  # checks that bear on precision, harm or meaning, not on a question of bias
     "balancing",
+    "leave_out",
+    "pretrend_power",
     "detectable",
     "engine_agreement",
     "heterogeneity",

@@ -149,7 +149,10 @@ CBA = Instrument(
             "contamination",
             "No contamination",
             Question(
-                "7", "Did the comparison units stay untouched by the programme?", "yes", adverse=("comparisons",)
+                "7",
+                "Did the comparison units stay untouched by the programme?",
+                "yes",
+                adverse=("comparisons", "neighbours"),
             ),
         ),
         _criterion(
@@ -166,12 +169,13 @@ CBA = Instrument(
                 "yes",
                 adverse=(
                     "parallel_trends",
-                    "pretrend_power",
+                    "earlier_rollout",
                     "sensitivity_bounds",
                     "regression_to_the_mean",
                     "calibration",
                     "synthetic_fit",
                     "placebo_units",
+                    "composition",
                     "agreement",
                 ),
             ),

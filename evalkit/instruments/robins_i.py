@@ -14,9 +14,8 @@ from evalkit.instruments.parts import Domain, Instrument, Question, Rule, never,
 COURSE = (
     "entry",
     "regression_to_the_mean",
-    "calibration",
     "parallel_trends",
-    "pretrend_power",
+    "earlier_rollout",
     "sensitivity_bounds",
     "synthetic_fit",
     "control_balance",
@@ -222,7 +221,7 @@ REPORTING = Domain(
             "7.2",
             "Could the analysis have been picked from several for what it shows?",
             "no",
-            adverse=("specification_curve",),
+            adverse=("specification_curve", "comparison_curve"),
         ),
         Question(
             "7.3", "Could the group of units have been picked from several for what it shows?", "no", ("whole_group",)
