@@ -105,3 +105,9 @@ class Calibration:
     refused: dict[str, str]
     leant: dict[str, Calibrated] = field(default_factory=dict)
     chosen: Pool | None = None
+
+    def __repr__(self) -> str:
+        """Where the draws come from, and the rate of each design."""
+        where = "nothing to draw from" if self.source is None else self.source.sentence()
+        rates = "; ".join(f"{d} {100 * r.false_positive:.1f}% of {r.draws}" for d, r in self.found.items())
+        return f"Calibration on {where}. Taken for an effect: {rates or 'no design'}."
