@@ -387,6 +387,14 @@ def test_waves_of_one_unit_are_fitted_whole_since_they_borrow():
     assert found.draws == 25
 
 
+def test_an_outcome_that_does_not_vary_is_refused():
+    panel = made()
+    flat = panel.with_rows(panel.rows.assign(value=5.0))
+    found = placebos.calibrate(flat, ("group_time", "imputation", "independent"), Draws(30))
+    assert not found.found
+    assert set(found.refused.values()) == {"in some draws the outcome does not vary between units"}
+
+
 def test_intervals_by_the_bootstrap_are_said_to_differ():
     panel = made(n=24, never=0.7)
     found = placebos.calibrate(panel, ("group_time",), Draws(60))

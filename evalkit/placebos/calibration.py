@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evalkit import inference
 from evalkit.errors import DesignError
 from evalkit.estimators._did.headline import DESIGNS
 from evalkit.panel import Panel
@@ -80,6 +81,8 @@ def _records(
             continue
         if one.draws < FEWEST:
             refused[design] = f"it could be computed in {one.draws} draws only"
+        elif not (one.run.error > inference.ROUNDING * float(panel.rows["value"].abs().max())).all():
+            refused[design] = "in some draws the outcome does not vary between units"
         else:
             found[design] = one
     return found, refused

@@ -109,7 +109,7 @@ def independent(place: Place, drawn: np.ndarray) -> Run:
         theta, square = float((w * used.Y).sum()), float((w**2).sum())
         residual = _residual(used)
         df = float(used.seen.sum() - used.seen.any(axis=1).sum() - used.seen.any(axis=0).sum())
-        error = np.sqrt(((residual**2).sum() - theta**2 / square) / df * square)
+        error = np.sqrt(max((residual**2).sum() - theta**2 / square, 0.0) / df * square)
         rows.append((theta, error, stats.t.ppf(0.5 + level / 2, df) * error))
     return _plain(INDEPENDENT, rows, lost)
 
