@@ -115,6 +115,17 @@ def test_balancing_measures(verdicts, said):
     assert said in text(found)
 
 
+def test_other_outcomes_are_worded_alike_with_harm_first():
+    roles = [outcome("lower").model_copy(update={"role": role, "label": role}) for role in ("process", "balancing")]
+    shown = words.beside([estimate(1.0), estimate(5.0)], roles)
+    lines = shown.text.split("\n")
+    assert lines[0].startswith("Balancing: balancing: after joining, on average 5.0")
+    assert "a deterioration" in lines[0]
+    assert "do not allow a strong conclusion" in lines[1]
+    assert "not computed" in words.beside([REFUSED], roles[:1]).text
+    assert "would not be seen" in words.beside([], []).text
+
+
 def test_nothing_computed_is_said():
     found = words.summaries(study(), outcome(), [REFUSED], [])
     assert "cannot say" in found.plain

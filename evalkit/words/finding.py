@@ -164,3 +164,14 @@ def patients(main: Estimate, outcome: Outcome, noun: str) -> list[str]:
         f"A change of that size in every joined unit would be about {size} {more} cases a {noun} in all "
         f"({numbers.round_two(low)} to {numbers.round_two(high)})."
     ]
+
+
+def beside(estimates: Sequence[Estimate | Refusal], outcomes: Sequence[Outcome]) -> Shown:
+    """The other outcomes in the same words, the balancing measures first, each with its role.
+
+    estimates  one an outcome, in the same order
+    """
+    pairs = sorted(zip(estimates, outcomes, strict=True), key=lambda pair: pair[1].role != "balancing")
+    lines = [f"{outcome.role.capitalize()}: {_sentence(estimate, outcome)}" for estimate, outcome in pairs]
+    text = lines or ["No other outcome is declared, so that harm elsewhere would not be seen."]
+    return Shown(markup.notice("The other outcomes, in the same words", text), "\n".join(text))
