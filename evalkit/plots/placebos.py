@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from evalkit import numbers
 from evalkit.estimate import Check
 from evalkit.markup import Shown
 from evalkit.plots.checks import BELOW, answered
-from evalkit.plots.style import DARK_BLUE, GREY, LIGHT_GREY, ORANGE, canvas, shown
+from evalkit.plots.drawn import bars, parted, shares
+from evalkit.plots.style import DARK_BLUE, GREY, ORANGE, canvas, shown
 
-BINS = 40
-SHARES = (0.0, 0.025, 0.05, 0.25, 0.5, 0.75, 0.95, 0.975, 1.0)
 LINES = {"constant": (DARK_BLUE, "-"), "building up": (ORANGE, "--")}
 
 
@@ -19,24 +16,11 @@ LINES = {"constant": (DARK_BLUE, "-"), "building up": (ORANGE, "--")}
 def calibration(check: Check) -> Shown:
     """Effects found where there was none, and the real one."""
     data = check.data
-    drawn = data.loc[~data["real"], "effect"].to_numpy(float)
-    real = float(data.loc[data["real"], "effect"].iloc[0])
-    reach = 1.05 * max(np.abs(drawn).max(), abs(real))
-    edges = np.linspace(-reach, reach, BINS + 1)
-    count, _ = np.histogram(drawn, edges)
+    drawn, real = parted(data, "effect")
     unit = data["unit"].iloc[0]
     places = numbers.decimals_for([float(drawn.std())])
     with canvas(height=3.6) as (figure, axes):
-        middle = (edges[:-1] + edges[1:]) / 2
-        axes.bar(
-            middle,
-            count,
-            width=edges[1] - edges[0],
-            color=LIGHT_GREY,
-            edgecolor=GREY,
-            linewidth=0.5,
-            label="No effect",
-        )
+        bars(axes, drawn, real, "No effect")
         axes.axvline(real, color=DARK_BLUE, linewidth=2, label="The study's estimate")
         axes.axvline(0, color=GREY, linewidth=1)
         axes.set_xlabel(f"Effect found, {unit}")
@@ -47,10 +31,7 @@ def calibration(check: Check) -> Shown:
         f"Effects found in {numbers.count(len(drawn))} pseudo-collaboratives that changed nothing, from {span} "
         f"{unit}; the study's own is {numbers.signed(real, places)}. {check.reading}"
     )
-    rows = [
-        [f"{numbers.per_cent(s)} of draws are at most", numbers.signed(float(np.quantile(drawn, s)), places)]
-        for s in SHARES
-    ]
+    rows = shares(drawn, "draws", lambda value: numbers.signed(value, places))
     rows.append(["The study's estimate", numbers.signed(real, places)])
     caption = f"{data['label'].iloc[0]}: effects found where there was none"
     return shown(figure, alt, caption, ["Draws", f"Effect, {unit}"], rows)
