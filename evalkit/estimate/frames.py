@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,11 @@ COUNTS = {"event_time", "units", "comparison"}
 
 def empty(columns: list[str]) -> pd.DataFrame:
     """A frame with these columns and no row."""
+    return _empty(tuple(columns)).copy()
+
+
+@cache
+def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame({c: [] for c in columns})
 
 

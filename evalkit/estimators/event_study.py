@@ -24,7 +24,7 @@ import pandas as pd
 
 from evalkit import inference
 from evalkit.errors import DesignError
-from evalkit.estimate import EVENTS, Estimate, framed
+from evalkit.estimate import EVENTS, INTERVAL, Estimate
 from evalkit.estimators._common import at_horizons, exposure, identity, size
 from evalkit.estimators._did import reach
 from evalkit.estimators._did.common_start import ASSUMPTION, fit_regression, reduced, require_common_start
@@ -146,16 +146,16 @@ def _averages(
 
 
 def _events(panel: Panel, arrays: Layout, times: np.ndarray, since: np.ndarray, single: Judged) -> pd.DataFrame:
-    level, scale, out = panel.study.protocol.level, size(panel), []
-    reach = inference.critical_value(single.psi, level, float(single.df.min()))
+    level = panel.study.protocol.level
+    names = [f"effect at {k}" for k in times]
+    rows = inference.terms(names, single.estimate, single.error, single.df, level, scale=size(panel))
+    reach = inference.critical_value(single.psi, level, float(single.df.min())) * single.error
     count = np.array([arrays.seen[arrays.group == h].sum(axis=0) for h in range(len(arrays.cohorts))])
-    for i, k in enumerate(times):
-        row: dict[str, Any] = single.row(f"effect at {k}", i, level, scale)
-        here = since == k
-        phase = str(arrays.phases[here & (count > 0)][0])
-        band = {
-            "band_low": row["estimate"] - reach * row["std_error"],
-            "band_high": row["estimate"] + reach * row["std_error"],
-        }
-        out.append({**row, **band, "event_time": int(k), "phase": phase, "units": int(count[here].sum())})
-    return framed(out, EVENTS)
+    known = count > 0  # every time was seen of somebody
+    _, first = np.unique(since[known], return_index=True)
+    phase = dict(zip(since[known][first].tolist(), arrays.phases[known][first], strict=True))
+    units = np.bincount((since - since.min()).ravel(), count.ravel()).astype(int)[times - since.min()]
+    found: dict[str, Any] = {name: [row[name] for row in rows] for name in INTERVAL}
+    found |= {"band_low": single.estimate - reach, "band_high": single.estimate + reach}
+    found |= {"event_time": times.astype(int), "phase": [str(phase[k]) for k in times.tolist()], "units": units}
+    return pd.DataFrame({name: found[name] for name in EVENTS})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ class Panel:
     files: tuple[SourceFile, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 
-    @property
+    @cached_property
     def cohorts(self) -> list[pd.Period]:
         """The periods in which units joined, earliest first."""
         return sorted(self.units["cohort"].dropna().unique())
