@@ -65,6 +65,11 @@ class Case:
         return [o for o in self.study.protocol.outcomes if o.name != self.outcome.name]
 
     @property
+    def case_mix(self) -> list[Panel]:
+        """The panels of the measures of case mix."""
+        return [self.panels[measure.name] for measure in self.study.protocol.case_mix]
+
+    @property
     def other_panels(self) -> list[Panel]:
         """The panels of the other outcomes."""
         return [self.panels[o.name] for o in self.others]
@@ -134,8 +139,13 @@ class Case:
             checks.leave_out(self.panel, main),
             checks.earlier_rollout(self.panel, main),
             checks.neighbours(self.panel, main),
-            checks.composition(self.panel, main),
+            checks.composition(self.panel, main, self.case_mix),
+            *self._co_interventions(main),
         ]
+
+    def _co_interventions(self, main: Estimate | Refusal) -> list[Check]:
+        """Other programmes, where any is declared."""
+        return [checks.other_programmes(self.panel, main)] if self.study.protocol.programmes else []
 
     def leaving_out(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """The design that carries the finding without each wave and each region: shown, for they may well differ."""

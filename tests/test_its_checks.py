@@ -500,3 +500,20 @@ def test_years_have_no_season(make):
         comparison="none",
     )
     assert checks.seasonality(estimators.fit("its", panel)).verdict == "not applicable"
+
+
+def test_declared_events_are_a_choice_of_the_curve(make):
+    """Left out or with a column of their own, as whole fits of such protocols would have them."""
+    y = 50 + ar(60, seed=2, sd=0.6)
+    y[44:47] -= 4  # a strike after the start
+    events = [{"from": "2018-09", "to": "2018-11", "label": "Strike"}]
+    kept = model(impact="level", errors="ols")
+    found = asked("specification_curve", panel_of(make, y, 40, model=kept, events=events)).data
+    alone = found[found[["trend", "season", "window"]].eq(found[["trend", "season", "window"]].iloc[0]).all(axis=1)]
+    alone = alone[alone["engine"].eq(found["engine"].iloc[0])].set_index("events")["estimate"]
+    assert alone.index.tolist() == ["As other periods", "A column each", "Left out"]
+    columns = panel_of(make, y, 40, model=model(impact="level", errors="ols", adjust_for_events=True), events=events)
+    assert alone["A column each"] == pytest.approx(estimators.fit("its", columns).headline["estimate"], rel=1e-9)
+    gone = panel_of(make, y, 40, model=kept, exclude=[{"from": "2018-09", "to": "2018-11", "why": "Strike"}])
+    assert alone["Left out"] == pytest.approx(estimators.fit("its", gone).headline["estimate"], rel=1e-9)
+    assert alone["As other periods"] < alone["Left out"] - 0.2

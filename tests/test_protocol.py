@@ -192,8 +192,26 @@ BROKEN = {
     "same name twice": (
         swap("rollout:", "  - {name: Y, kind: count, value: z, better: lower}\nrollout:"),
         7,
-        "2 outcomes are called `y`",
+        "2 measures are called `y`",
         "own name",
+    ),
+    "case mix that is better": (
+        swap("rollout:", "case_mix: [{name: m, kind: continuous, value: z, better: lower}]\nrollout:"),
+        13,
+        "neither better nor worse",
+        "",
+    ),
+    "case mix called as an outcome": (
+        swap("rollout:", "case_mix: [{name: y, kind: continuous, value: z}]\nrollout:"),
+        7,
+        "2 measures are called `y`",
+        "own name",
+    ),
+    "two programmes of one label": (
+        swap("rollout:", "programmes: [{label: P, started: a}, {label: P, started: b}]\nrollout:"),
+        13,
+        "2 programmes are labelled `P`",
+        "own label",
     ),
     "proportion without denominator": (
         swap("kind: continuous\n    value", "kind: proportion\n    numerator"),

@@ -18,6 +18,7 @@ from evalkit.checks.heterogeneity import check as heterogeneity
 from evalkit.checks.influence import check as influence
 from evalkit.checks.leave_out import check as leave_out
 from evalkit.checks.neighbours import check as neighbours
+from evalkit.checks.other_programmes import check as other_programmes
 from evalkit.checks.overlap import check as overlap
 from evalkit.checks.parallel_trends import check as parallel_trends
 from evalkit.checks.placebo_dates import check as placebo_dates
@@ -50,6 +51,7 @@ __all__ = [
     "influence",
     "leave_out",
     "neighbours",
+    "other_programmes",
     "overlap",
     "parallel_trends",
     "placebo_dates",

@@ -1,9 +1,9 @@
 """Does the answer depend on how the model was specified?
 
-The reasonable choices are run side by side: every engine with the declared trend, season and window; then
-trend, season and window one at a time, and two at a time, with the declared engine. None is chosen: the
-declared specification stays the answer, and the curve shows how much hangs on it. Specifications that
-these data cannot carry are listed with the reason.
+The reasonable choices are run side by side: every engine with the declared trend, season, window and handling of
+declared events; then trend, season, window and events one at a time, and two at a time, with the declared engine.
+None is chosen: the declared specification stays the answer, and the curve shows how much hangs on it. Specifications
+that these data cannot carry are listed with the reason.
 
 Source: Simonsohn, Simmons and Nelson (2020), Nature Human Behaviour 4:1208.
 """
@@ -23,12 +23,13 @@ from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._its.engines import BY_KIND, SCALES, family
 from evalkit.panel import Panel
+from evalkit.study.fields import Event
 from evalkit.study.options import ItsOptions, Season
 
 NAME = "specification_curve"
 QUESTION = "Does the answer depend on how the model was specified?"
-CHOICES = ["engine", "trend", "season", "window"]
-COLUMNS = [*CHOICES, "estimate", "low", "high", "main", "reason"]
+CHOICES = ["engine", "trend", "season", "window", "events"]
+RESULTS = ["estimate", "low", "high", "main", "reason"]
 ENGINES = {
     "ar1": "AR(1), REML",
     "ar2": "AR(2), REML",
@@ -50,6 +51,7 @@ class Choice:
     label: str
     options: dict[str, Any] = field(default_factory=dict)
     cut: tuple[int, int] = (0, 0)  # periods taken off the window's start and end
+    without: tuple[Event, ...] = ()  # events whose periods are left out
 
 
 def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
@@ -60,7 +62,7 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     others are as large, with their median half a standard error or more nearer to zero. Inconclusive when
     under 80% share its sign, when under 80% agree with it on whether zero is excluded, or when fewer than
     5 others could be computed. `value` is the share of the others with its sign. `data`: engine, trend, season,
-    window, estimate, low, high, main, reason (why refused, else blank).
+    window, events (where any is declared), estimate, low, high, main, reason (why refused, else blank).
     """
     if isinstance(estimate, Refusal) or not fitted(estimate):
         return nothing(NAME, QUESTION, estimate)
@@ -69,10 +71,11 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
 
 
 def _run(panel: Panel, estimate: Estimate) -> pd.DataFrame:
-    """One row a specification, columns `COLUMNS`, the declared one first."""
+    """One row a specification, its choices and `RESULTS`, the declared one first."""
     rows = []
     kept = _changed.needed(panel, estimate.design)
-    for number, combined in enumerate(_combinations(_factors(kept))):
+    factors = _factors(kept)
+    for number, combined in enumerate(_combinations(factors)):
         labels = [choice.label for choice in combined]
         found = estimate if number == 0 else _attempt(kept, estimate.design, combined)
         if isinstance(found, Refusal):
@@ -80,7 +83,7 @@ def _run(panel: Panel, estimate: Estimate) -> pd.DataFrame:
         else:
             head = found.headline
             rows.append((*labels, head["estimate"], head["low"], head["high"], number == 0, ""))
-    return labelled(pd.DataFrame(rows, columns=COLUMNS), estimate)
+    return labelled(pd.DataFrame(rows, columns=[*CHOICES[: len(factors)], *RESULTS]), estimate)
 
 
 def _attempt(panel: Panel, design: str, combined: tuple[Choice, ...]) -> Estimate | Refusal:
@@ -94,11 +97,15 @@ def _attempt(panel: Panel, design: str, combined: tuple[Choice, ...]) -> Estimat
     except DesignError as refusal:
         study, outcome = panel.study.slug, panel.outcome.name
         return Refusal(study, outcome, design, estimators.title(design), (f"{sentence(refusal)}.",))
-    return estimators.attempt(design, _changed.with_window(changed, first, last))
+    changed = _changed.with_window(changed, first, last)
+    left_out = [pd.period_range(e.first, e.last) for choice in combined for e in choice.without]
+    for span in left_out:
+        changed = _changed.without_periods(changed, span)
+    return estimators.attempt(design, changed)
 
 
 def _combinations(factors: list[list[Choice]]) -> list[tuple[Choice, ...]]:
-    """The declared choices, each alternative alone, and pairs of alternatives of trend, season and window."""
+    """The declared choices, each alternative alone, and pairs of alternatives of all but the engine."""
     declared = tuple(choices[0] for choices in factors)
 
     def changed(*moves: tuple[int, Choice]) -> tuple[Choice, ...]:
@@ -115,7 +122,7 @@ def _combinations(factors: list[list[Choice]]) -> list[tuple[Choice, ...]]:
 
 
 def _factors(panel: Panel) -> list[list[Choice]]:
-    """The choices of engine, trend, season and window, the declared one first."""
+    """The choices of engine, trend, season, window and handling of events, the declared one first."""
     options = panel.study.protocol.model.its
     year = periods.PER_YEAR[panel.study.frequency]
     trends = [options.trend, *(t for t in ("linear", "quadratic", "spline", "damped") if t != options.trend)]
@@ -124,12 +131,25 @@ def _factors(panel: Panel) -> list[list[Choice]]:
         Choice("Without the first year", cut=(year, 0)),
         Choice("Without the last half year", cut=(0, year // 2)),
     ]
+    events = panel.study.protocol.events
     return [
         _engines(options, panel.outcome.kind),
         [Choice(t.capitalize(), {"trend": t} if i else {}) for i, t in enumerate(trends)],
         _seasons(panel, year),
         windows,
+        *([_events(options, events)] if events else []),
     ]
+
+
+def _events(options: ItsOptions, events: tuple[Event, ...]) -> list[Choice]:
+    """Declared events: their periods as any other, with a column each, or left out; the declared way first."""
+    ways = [
+        Choice("As other periods", {"adjust_for_events": False}),
+        Choice("A column each", {"adjust_for_events": True}),
+    ]
+    if options.adjust_for_events:
+        ways.reverse()
+    return [Choice(ways[0].label), ways[1], Choice("Left out", {"adjust_for_events": False}, without=events)]
 
 
 def _seasons(panel: Panel, year: int) -> list[Choice]:

@@ -87,8 +87,9 @@ def check(options: Namespace) -> int:
     panel = panels[study.primary.name]
     for warning in _warnings(panels, panel):
         print(f"warning: {warning}")
+    outcomes, joined = len(study.protocol.outcomes), len(panel.joined)
     print(
-        f"{study.slug}: sound; {numbers.of(len(panels), 'outcome')}, {numbers.of(len(panel.joined), 'unit')} in "
+        f"{study.slug}: sound; {numbers.of(outcomes, 'outcome')}, {numbers.of(joined, 'unit')} in "
         f"{numbers.of(len(panel.cohorts), 'wave')}, {numbers.count(len(panel.never))} never joined, "
         f"{numbers.of(len(panel.rows), 'unit-period')}"
     )

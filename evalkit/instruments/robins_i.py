@@ -148,7 +148,9 @@ DEVIATIONS = Domain(
         Question(
             "4.2", "Were departures uneven between the sides, and large enough to matter?", "no", when=(yes("4.1"),)
         ),
-        Question("4.3", "Did other programmes and support reach both sides alike?", "yes"),
+        Question(
+            "4.3", "Did other programmes and support reach both sides alike?", "yes", adverse=("other_programmes",)
+        ),
         Question("4.4", "Was the programme put into practice in most units that joined?", "yes", aside=ADHERING),
         Question("4.5", "Did the units that joined keep to it?", "yes", aside=ADHERING),
         Question("4.6", "Does the analysis correct for what was uneven?", "yes", when=(no("4.3"),)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -20,6 +22,7 @@ from evalkit.panel.members import (
     with_covariates,
 )
 from evalkit.panel.panel import ROWS, Panel
+from evalkit.panel.programmes import spells
 from evalkit.panel.roster import read_roster
 from evalkit.panel.zeros import implausible
 from evalkit.sources import Tidy, read
@@ -28,11 +31,11 @@ from evalkit.study.fields import Columns
 
 
 def build_all(study: Study, tidy: Tidy | None = None) -> dict[str, Panel]:
-    """A panel for every outcome, by name. Raises DataError with the faults of all of them."""
+    """A panel for every outcome and measure of case mix, by name. Raises DataError with the faults of all of them."""
     tidy = _tidy(study) if tidy is None else tidy
     panels: dict[str, Panel] = {}
     faults: list[Fault] = []
-    for outcome in study.protocol.outcomes:
+    for outcome in (*study.protocol.outcomes, *study.protocol.case_mix):
         try:
             panels[outcome.name] = build(study, outcome, tidy)
         except DataError as error:
@@ -55,7 +58,8 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
         roster, faults = read_roster(study)
     except DataError as error:
         raise DataError([*tidy.faults, *error.faults]) from None
-    ledger = Ledger([*tidy.faults, *faults], list(tidy.notes))
+    reached, unread = spells(study)
+    ledger = Ledger([*tidy.faults, *faults, *unread], list(tidy.notes))
     listed = roster.index
     rows = tidy.rows[study.in_window(tidy.rows["period"])]
     roster = membership(study, roster, rows, ledger)
@@ -72,6 +76,7 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
     if ledger.faults:
         raise DataError(dict.fromkeys(ledger.faults))
     panel = _assemble(study, outcome, roster, _complete(rows, outcome), missing, tidy)
+    panel = replace(panel, programmes=reached[reached["unit"].isin(panel.units.index)])
     return suspicions.annotate(panel, ledger.warnings)
 
 

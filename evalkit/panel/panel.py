@@ -14,6 +14,7 @@ from evalkit.study import Outcome, Study
 
 ROWS = ["value", "numerator", "denominator", "cohort", "phase", "t"]
 UNITS = ["cohort", "name", "segment", "region", "cluster"]
+SPELLS = ["unit", "programme", "first", "last"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,7 @@ class Panel:
     varying   covariates that change over time within units; their column in `units` is missing
     files     the files that were read
     warnings  what is only suspicious, one sentence each
+    programmes  other programmes: columns unit, programme, first, last (periods; `last` missing while it runs)
     """
 
     study: Study
@@ -40,6 +42,7 @@ class Panel:
     varying: tuple[str, ...] = ()
     files: tuple[SourceFile, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    programmes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SPELLS))
 
     @cached_property
     def cohorts(self) -> list[pd.Period]:
@@ -147,6 +150,19 @@ class Panel:
     def __repr__(self) -> str:
         """The facts as text."""
         return markup.table_text(["Fact", "Value"], self.facts(), self.study.protocol.title)
+
+    def reached(self, programme: str) -> np.ndarray:
+        """Where another programme ran, booleans, shape (units, periods), as `units` and `study.window`."""
+        spells, time = self.programmes[self.programmes["programme"].eq(programme)], self.study.time
+        out, columns = np.zeros((len(self.units), len(self.study.window)), bool), np.arange(len(self.study.window))
+        if spells.empty:
+            return out
+        row = self.units.index.get_indexer(spells["unit"])
+        last = spells["last"].fillna(self.study.window[-1])
+        for i, begin, end in zip(row, time(spells["first"]), time(last), strict=True):
+            if i >= 0:
+                out[i] |= (columns >= begin) & (columns <= end)
+        return out
 
     def value_matrix(self) -> tuple[np.ndarray, np.ndarray]:
         """Values, shape (units, periods), NaN where missing or excluded; cohort positions, shape (units,).

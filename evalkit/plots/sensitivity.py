@@ -41,7 +41,7 @@ def neighbours(check: Check) -> Shown:
 
 @answered
 def composition(check: Check) -> Shown:
-    """The change of the denominator and of reporting with joining, beside the change that would matter."""
+    """The change of denominator, case mix and reporting with joining, beside the change that would matter."""
     data = check.data
     level = numbers.per_cent(float(data["level"].iloc[0]))
     matters = float(data["matters"].iloc[0])

@@ -96,6 +96,17 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class Support:
+    """Another programme that reaches a share of the units by lot, joined or not, and does nothing."""
+
+    column: str  # of the rollout, with `_from` and `_to` behind it
+    share: float
+    first: str  # it begins between these two
+    last: str
+    periods: int  # how long it runs
+
+
+@dataclass(frozen=True)
 class Demonstration:
     """One simulated collaborative. The first measure is the primary outcome."""
 
@@ -112,4 +123,5 @@ class Demonstration:
     transition: int  # periods after joining that count as neither before nor after
     selection: Selection | None = None
     missing: Missing | None = None
+    support: Support | None = None
     segments: bool = False  # whether the rollout has an oversight segment

@@ -12,6 +12,7 @@ from evalkit import periods
 from evalkit.simulate import design
 from evalkit.simulate.potential import Simulated
 from evalkit.simulate.settings import Demonstration
+from evalkit.simulate.support import spells
 from evalkit.simulate.truth import truth
 
 
@@ -63,7 +64,10 @@ def _cells(values: np.ndarray, decimals: int) -> list[str]:
 def _rollout(simulated: Simulated) -> Iterable[list[str]]:
     demo = simulated.settings
     segment = ["nof_segment"] if demo.segments else []
-    yield [demo.unit, f"{demo.unit}_name", "joined", "wave", "region", *segment]
+    support = demo.support
+    other = [f"{support.column}_from", f"{support.column}_to"] if support else []
+    ran = spells(simulated)
+    yield [demo.unit, f"{demo.unit}_name", "joined", "wave", "region", *segment, *other]
     starts = np.unique(simulated.joined[simulated.joined != design.NEVER])
     for i, (code, name) in enumerate(zip(codes(demo), names(demo), strict=True)):
         start = simulated.joined[i]
@@ -71,4 +75,4 @@ def _rollout(simulated: Simulated) -> Iterable[list[str]]:
         if start != design.NEVER:
             entry = [periods.code(simulated.window[start]), str(np.searchsorted(starts, start) + 1)]
         level = [str(simulated.segment[i])] if demo.segments else []
-        yield [code, name, *entry, f"Region {simulated.region[i]}", *level]
+        yield [code, name, *entry, f"Region {simulated.region[i]}", *level, *ran[i]]

@@ -41,7 +41,8 @@ def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
         faults = [_fault(detail, tree) for detail in details if not _echo(detail, tree)]
         parts = _valid_parts(tree, {detail["loc"][0] for detail in details if detail["loc"]})
     faults += _unfilled(tree)
-    for check in (_window, _spans, _outcomes, _repeated, _frequency, _interventions, entry_faults, appraisal_faults):
+    own = (_window, _spans, _outcomes, _repeated, _programmes, _frequency, _interventions)
+    for check in (*own, entry_faults, appraisal_faults):
         faults += check(parts, tree)
     unique = sorted(dict.fromkeys(faults), key=lambda fault: int(fault.where.rpartition(":")[2]))
     return (None, unique) if unique else (protocol, [])
@@ -216,11 +217,11 @@ def _misses(span: Span, window: tuple[pd.Period, pd.Period]) -> bool:
 def _outcomes(parts: Parts, tree: Tree) -> list[Fault]:
     outcomes = parts.get("outcomes", ())
     out: list[Fault] = []
-    for name, count in Counter(o.name.lower() for o in outcomes).items():
+    for name, count in Counter(o.name.lower() for o in (*outcomes, *parts.get("case_mix", ()))).items():
         if count > 1:
             out.append(
                 Fault(
-                    f"{count} outcomes are called `{name}`",
+                    f"{count} measures are called `{name}`",
                     tree.where(("outcomes",)),
                     "give each its own name",
                 )
@@ -241,6 +242,15 @@ def _repeated(parts: Parts, tree: Tree) -> list[Fault]:
         again = [entry for entry, count in Counter(entries).items() if count > 1]
         out += [Fault(f"`{key}` lists {entry} twice", tree.where((key,)), "list it once") for entry in again]
     return out
+
+
+def _programmes(parts: Parts, tree: Tree) -> list[Fault]:
+    """Programmes of one label, which no figure could tell apart."""
+    return [
+        Fault(f"{count} programmes are labelled `{label}`", tree.where(("programmes",)), "give each its own label")
+        for label, count in Counter(p.label for p in parts.get("programmes", ())).items()
+        if count > 1
+    ]
 
 
 def _frequency(parts: Parts, tree: Tree) -> list[Fault]:

@@ -109,6 +109,18 @@ class Event(Span):
     label: Annotated[Text, Field(description="What happened, printed in the report.")]
 
 
+class Programme(Strict):
+    """Another programme that reached some of the units; the rollout says which, and from when to when."""
+
+    label: Annotated[Text, Field(description="What it is, printed in the report.")]
+    started: Annotated[
+        Text, Field(description="Column of the rollout with the first period in which it ran there; blank = never.")
+    ]
+    ended: Annotated[
+        Text | None, Field(description="Column of the rollout with the last such period; blank = still running.")
+    ] = None
+
+
 class Transition(Strict):
     """Periods after joining that count as neither before nor after.
 

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from evalkit.periods import Frequency
 from evalkit.study.appraisal import Evaluator
-from evalkit.study.fields import Columns, Event, Exclusion, Name, Period, Strict, Text, Transition
+from evalkit.study.fields import Columns, Event, Exclusion, Name, Period, Programme, Strict, Text, Transition
 from evalkit.study.options import ModelOptions
 
 NOTEBOOKS = (
@@ -151,6 +151,20 @@ class Outcome(Strict):
         return "count" if self.kind == "count" else "units"
 
 
+class CaseMix(Outcome):
+    """A measure of who is counted, such as the share that arrive by ambulance: put to the designs, never a result."""
+
+    better: Literal["higher", "lower"] = "higher"
+    role: Literal["primary", "secondary", "process", "balancing"] = "secondary"
+
+    @model_validator(mode="after")
+    def _no_result(self) -> CaseMix:
+        given = [name for name in ("better", "role", "target", "worthwhile") if name in self.model_fields_set]
+        if given:
+            raise ValueError(f"case mix is neither better nor worse: leave out `{'`, `'.join(given)}`")
+        return self
+
+
 class Rollout(Strict):
     """Who joined when: a table with one row per unit."""
 
@@ -233,7 +247,13 @@ class Protocol(Strict):
     source: Source
     window: Annotated[tuple[Period, Period], Field(description="First and last period of the study.")]
     outcomes: Annotated[tuple[Outcome, ...], Field(min_length=1)]
+    case_mix: Annotated[
+        tuple[CaseMix, ...], Field(description="Measures of who is counted, which joining should not change.")
+    ] = ()
     rollout: Rollout
+    programmes: Annotated[
+        tuple[Programme, ...], Field(description="Other programmes that reached some of the units.")
+    ] = ()
     transition: Transition = Transition()
     exclude: tuple[Exclusion, ...] = ()
     events: tuple[Event, ...] = ()

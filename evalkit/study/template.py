@@ -45,6 +45,11 @@ outcomes:
   # - {{name: <admissions>, label: <...>, kind: rate, numerator: <column>, denominator: <column>,
   #    per: 1000, better: lower, role: balancing}}
 
+# Who is counted: measures that joining should not change, such as the share that arrive by ambulance. Each is put to
+# the design that carries the finding.
+# case_mix:
+#   - {{name: <by_ambulance>, label: <...>, kind: proportion, numerator: <column>, denominator: <column>}}
+
 # --- who joined when ---------------------------------------------------------
 rollout:
   path: <../../my-data/rollout.csv> # one line a unit; a blank date = has not joined
@@ -53,6 +58,9 @@ rollout:
   # segment: <column>
   # region: <column>
   # unlisted: never_joined          # units with data that the table does not list; default leave_out
+
+# Other programmes that reached some of the units: columns of the rollout with the first and last period of each.
+# programmes: [{{label: <another programme>, started: <column>, ended: <column>}}]
 
 # How units came to take part. If they joined because they were doing badly, say so.
 # entry:

@@ -5,6 +5,7 @@ from evalkit.tables.comparisons import balance, engines, family
 from evalkit.tables.general import checks, data_warnings, diagnostics, estimates, files, outcomes, protocol, waves
 from evalkit.tables.placebos import calibration
 from evalkit.tables.planning import detectable, varied
+from evalkit.tables.sensitivity import programmes
 from evalkit.tables.series import declared
 from evalkit.tables.synthetic import weights
 
@@ -23,6 +24,7 @@ __all__ = [
     "family",
     "files",
     "outcomes",
+    "programmes",
     "protocol",
     "risk_of_bias",
     "varied",

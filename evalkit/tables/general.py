@@ -33,6 +33,7 @@ def protocol(study: Study) -> Shown:
         ["Transition", f"{transition}{why}"],
         ["Excluded", _spans(p.exclude) or "nothing"],
         ["Declared events", _spans(p.events) or "none"],
+        ["Other programmes", "; ".join(other.label for other in p.programmes) or "none declared"],
         ["How units came to join", p.entry.rule if p.entry else "not stated"],
         ["Standard errors clustered on", p.cluster or "unit"],
         ["Reported after joining", ", ".join(numbers.of(h, noun) for h in p.horizons)],
@@ -84,6 +85,18 @@ def outcomes(study: Study) -> Shown:
             _target(o),
         ]
         for o in study.protocol.outcomes
+    ]
+    rows += [
+        [
+            m.title,
+            "case mix",
+            m.kind,
+            f"{m.measured}" + (f", out of {m.denominator}" if m.denominator else ""),
+            m.unit,
+            "",
+            "",
+        ]
+        for m in study.protocol.case_mix
     ]
     header = ["Outcome", "Role", "Kind", "Columns", "Unit of report", "Better", "Target"]
     return _shown(header, rows, f"{study.protocol.title}: outcomes")
