@@ -206,9 +206,27 @@ def open_case(collaborative: str, outcome: str = "") -> Case:
 
     Raises StudyError or DataError with every fault.
     """
+    if (collaborative, outcome) in _HELD:
+        return _HELD[collaborative, outcome]
     study = catalogue.open_study(collaborative)
     chosen = study.outcome(outcome)
     return Case(study, chosen, build_all(study))
+
+
+_HELD: dict[tuple[str, str], Case] = {}  # filled only in a process that kernels are forked from
+
+
+def hold(collaborative: str, outcome: str, *, ahead: bool) -> None:
+    """Open a case and keep it for `open_case`, in a process that kernels of one run are forked from.
+
+    ahead  compute beforehand what several notebooks want, too
+
+    Raises StudyError or DataError with every fault.
+    """
+    case = open_case(collaborative, outcome)
+    _HELD[collaborative, outcome] = case
+    if ahead:
+        case.estimates()
 
 
 def open_baseline(collaborative: str, outcome: str = "") -> Panel:

@@ -16,7 +16,7 @@ from evalkit.errors import RunError
 from evalkit.estimate import restore
 from evalkit.panel import build
 from evalkit.report import publish
-from evalkit.report.execute import check_notebook, execute, payloads
+from evalkit.report.execute import Engine, check_notebook, execute, payloads
 from evalkit.report.page import problems
 from evalkit.study import load
 
@@ -210,7 +210,7 @@ def test_only_the_declared_parameters_as_texts_reach_papermill(tmp_path, values)
     path = tmp_path / "n.ipynb"
     nbformat.write(notebook(), path)
     with pytest.raises(RunError):
-        execute(path, values, tmp_path / "out", 10, lambda *_: None)
+        execute(path, values, tmp_path / "out", Engine(10), lambda *_: None)
 
 
 def test_a_hostile_outcome_name_is_refused_before_any_kernel_starts(capsys, workspace):

@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--outcome", metavar="NAME", help="outcome to look at; default the primary one")
     run.add_argument("--out", metavar="DIR", help="output folder; default reports/")
     run.add_argument("--timeout", type=_positive, default=600, metavar="S", help="seconds that one cell may take")
+    run.add_argument("--no-fork", action="store_true", help="start every kernel anew instead of forking a warm one")
     run.add_argument("--force", action="store_true", help="run everything again (every run does, at present)")
     run.add_argument("--json", action="store_true", help="print what was done as JSON")
 

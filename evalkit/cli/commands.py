@@ -135,7 +135,8 @@ def run(options: Namespace) -> int:
     if not names:
         raise RunError("there is no study to run", str(catalogue.home() / catalogue.FOLDER), "evalkit new SLUG")
     out = Path(options.out) if options.out else catalogue.home() / "reports"
-    chosen = Options(out, options.outcome, options.jobs or default_jobs(), options.timeout)
+    jobs = options.jobs or default_jobs()
+    chosen = Options(out, options.outcome, jobs, options.timeout, fork=not options.no_fork)
     with progress() as shown:
         ended = run_studies(_once(names), chosen, shown)
     failures = [(e.study, line) for e in ended for line in e.failures]

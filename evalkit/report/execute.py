@@ -14,11 +14,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 
 from evalkit.errors import RunError
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
 
 PARAMETERS = {"collaborative", "outcome"}
 START_SECONDS = 120
@@ -81,11 +84,22 @@ def _declared(source: str) -> set[str]:
     return {t.id for t in targets if isinstance(t, ast.Name)}
 
 
-def execute(path: Path, parameters: dict[str, str], folder: Path, timeout: int, step: Step) -> Executed:
+@dataclass(frozen=True)
+class Engine:
+    """How cells are run.
+
+    timeout  seconds that one cell may take
+    warm     the process that kernels are forked from; None to start each anew
+    """
+
+    timeout: int = 600
+    warm: str | None = None
+
+
+def execute(path: Path, parameters: dict[str, str], folder: Path, engine: Engine, step: Step) -> Executed:
     """Run one notebook and write it, executed, to `folder`.
 
     parameters  texts for every name in `PARAMETERS`
-    timeout     seconds that one cell may take
     step        told before each cell
 
     A failing cell is no exception: the notebook up to there is written and the failure returned.
@@ -95,7 +109,7 @@ def execute(path: Path, parameters: dict[str, str], folder: Path, timeout: int, 
         raise RunError(f"parameters must be texts for {' and '.join(sorted(PARAMETERS))}", path.name)
     output = folder / path.name
     started = time.monotonic()
-    error = _papermill(path, output, parameters, timeout, step)
+    error = _papermill(path, output, parameters, engine, step)
     notebook = nbformat.read(output, as_version=4) if output.exists() else nbformat.read(path, as_version=4)
     _tidy(notebook)
     nbformat.write(notebook, output)
@@ -103,13 +117,13 @@ def execute(path: Path, parameters: dict[str, str], folder: Path, timeout: int, 
     return Executed(path.stem, heading_above(notebook, 0), notebook, time.monotonic() - started, failure)
 
 
-def _papermill(path: Path, output: Path, parameters: dict[str, str], timeout: int, step: Step) -> Exception | None:
+def _papermill(path: Path, output: Path, parameters: dict[str, str], engine: Engine, step: Step) -> Exception | None:
     import papermill
     from jupyter_core.utils import ensure_event_loop
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
-    from evalkit.report.kernel import OwnKernelManager, transport
+    from evalkit.report.kernel import transport
 
     headings: list[str] = []
     sockets = tempfile.mkdtemp(prefix="ek-")
@@ -129,8 +143,8 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], timeout: in
             progress_bar=False,
             log_output=False,
             start_timeout=START_SECONDS,
-            execution_timeout=timeout,
-            kernel_manager_class=OwnKernelManager,
+            execution_timeout=engine.timeout,
+            kernel_manager_class=_manager(engine),
             config=Config(transport(sockets)),
             shutdown_kernel="immediate",
             resources={"metadata": {"path": str(path.parent)}},
@@ -144,6 +158,16 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], timeout: in
         ensure_event_loop().close()  # this thread's, which the client leaves open
         shutil.rmtree(sockets, ignore_errors=True)
     return None
+
+
+def _manager(engine: Engine) -> type[AsyncKernelManager]:
+    if engine.warm is None:
+        from evalkit.report.kernel import OwnKernelManager
+
+        return OwnKernelManager
+    from evalkit.report.forked import manager
+
+    return manager(engine.warm)
 
 
 def _failure(notebook: nbformat.NotebookNode, error: Exception) -> Failure:

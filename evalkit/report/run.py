@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from evalkit.catalogue import home, open_study
 from evalkit.errors import EvalkitError, RunError
 from evalkit.panel import Panel, build_all
 from evalkit.report.execute import Executed, check_notebook, execute
+from evalkit.report.forked import Warm, can_fork
+from evalkit.report.kernels import Kernels
 from evalkit.report.manifest import manifest
 from evalkit.report.progress import Progress
 from evalkit.report.publish import prepare, put_in_place, workspace, write_text
@@ -23,6 +26,7 @@ from evalkit.report.results import SEE, write_report
 from evalkit.report.summary import write_index
 from evalkit.study import Study
 
+Means = tuple[ThreadPoolExecutor, Warm | None]  # what notebooks are run with
 FAILED = "~failed"  # cannot be part of a slug or of an outcome's name
 
 
@@ -34,12 +38,14 @@ class Options:
     outcome  outcome name; None for each study's primary one
     jobs     notebooks run side by side
     timeout  seconds that one cell may take
+    fork     whether kernels are forked from a warm process, where that can be done
     """
 
     out: Path
     outcome: str | None = None
     jobs: int = 2
     timeout: int = 600
+    fork: bool = True
 
 
 @dataclass(eq=False)
@@ -51,6 +57,7 @@ class Task:
     name: str
     folder: Path
     notebooks: list[Path]
+    kernels: Kernels
     running: list[Future[Executed]] = field(default_factory=list)
     stop: Event = field(default_factory=Event)
 
@@ -73,12 +80,12 @@ def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Ou
     out = prepare(options.out)
     ended: list[Outcome] = []
     tasks: list[Task | Outcome] = []
-    with ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
+    fork = options.fork and can_fork()
+    with Warm() if fork else nullcontext() as warm, ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
         try:
             for name in studies:
-                tasks.append(
-                    _start(name, out, options, progress, pool, [t.name for t in tasks if isinstance(t, Task)])
-                )
+                taken = [t.name for t in tasks if isinstance(t, Task)]
+                tasks.append(_start(name, out, options, progress, (pool, warm), taken))
             for task in tasks:
                 ended.append(task if isinstance(task, Outcome) else _finished(task, out, progress))
         except KeyboardInterrupt:
@@ -98,9 +105,10 @@ def report_name(study: Study, outcome: str) -> str:
 
 
 def _start(
-    name: str, out: Path, options: Options, progress: Progress, pool: ThreadPoolExecutor, taken: list[str]
+    name: str, out: Path, options: Options, progress: Progress, means: Means, taken: list[str]
 ) -> Task | Outcome:
     """Validate a study and its data, then hand its notebooks to the pool."""
+    pool, warm = means
     try:
         study = open_study(name)
         outcome = study.outcome(options.outcome)
@@ -114,11 +122,13 @@ def _start(
         return Outcome(name, None, tuple(str(fault) for fault in error.faults))
     except Exception as error:  # noqa: BLE001 - a defect met by one study must not stop the others
         return Outcome(name, None, (f"failed unexpectedly ({type(error).__name__}: {error})",))
-    task = Task(study, panel, report_name(study, outcome.name), folder, notebooks)
     # a slug where it means this protocol, so that no path of this machine stands in the report
     inside = study.path.parent == (home() / "data" / "collaboratives").resolve()
     parameters = {"collaborative": study.slug if inside else str(study.path), "outcome": outcome.name}
-    task.running = [pool.submit(_one, path, parameters, task, options.timeout, progress) for path in notebooks]
+    kernels = Kernels(warm, parameters["collaborative"], outcome.name, options.timeout)
+    task = Task(study, panel, report_name(study, outcome.name), folder, notebooks, kernels)
+    submitted = {p: pool.submit(_one, p, parameters, task, progress) for p in kernels.order(notebooks)}
+    task.running = [submitted[path] for path in notebooks]
     return task
 
 
@@ -127,13 +137,13 @@ def _require_free(name: str, taken: list[str]) -> None:
         raise RunError(f"another study of this run writes the report '{name}' too", fix="rename one, or run it apart")
 
 
-def _one(path: Path, parameters: dict[str, str], task: Task, timeout: int, progress: Progress) -> Executed:
+def _one(path: Path, parameters: dict[str, str], task: Task, progress: Progress) -> Executed:
     def step(cell: int, cells: int, heading: str) -> None:
         if task.stop.is_set():
             raise RunError("stopped")
         progress.step(task.study.slug, path.stem, cell, cells, heading)
 
-    done = execute(path, parameters, task.folder, timeout, step)
+    done = execute(path, parameters, task.folder, task.kernels.engine(path.stem), step)
     progress.done(task.study.slug, path.stem, done.seconds, done.failure.error if done.failure else "")
     return done
 

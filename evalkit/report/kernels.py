@@ -1,0 +1,50 @@
+"""Which process the kernels of one study are forked from.
+
+Most notebooks are forked from a process that has opened the study. Those in `HEAVY` want the same long computations;
+they are forked from a second process that has made them, so that they are made once.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evalkit.report.execute import Engine
+from evalkit.report.forked import Warm
+
+HEAVY = ("credibility", "findings")
+
+
+@dataclass(eq=False)
+class Kernels:
+    """The kernels of one study and outcome; `warm` is None where each is started anew."""
+
+    warm: Warm | None
+    collaborative: str
+    outcome: str
+    timeout: int
+    _held: dict[bool, str] = field(default_factory=dict)
+    _locks: dict[bool, threading.Lock] = field(
+        default_factory=lambda: {False: threading.Lock(), True: threading.Lock()}
+    )
+
+    def order(self, notebooks: list[Path]) -> list[Path]:
+        """The notebooks as they are best begun: one that waits for long computations first, the others last."""
+        heavy = [p for p in notebooks if p.stem in HEAVY]
+        if self.warm is None or len(heavy) <= 1:
+            return notebooks
+        return [heavy[0], *(p for p in notebooks if p not in heavy), *heavy[1:]]
+
+    def engine(self, notebook: str) -> Engine:
+        """How a notebook is run; waits until the process that it is forked from is ready."""
+        if self.warm is None:
+            return Engine(self.timeout)
+        return Engine(self.timeout, self._at(self.warm, ahead=notebook in HEAVY))
+
+    def _at(self, warm: Warm, *, ahead: bool) -> str:
+        with self._locks[ahead]:
+            if ahead not in self._held:
+                opened = self._at(warm, ahead=False) if ahead else None
+                self._held[ahead] = warm.hold(self.collaborative, self.outcome, ahead=ahead, at=opened)
+            return self._held[ahead]
