@@ -135,7 +135,12 @@ class Case:
             checks.earlier_rollout(self.panel, main),
             checks.neighbours(self.panel, main),
             checks.composition(self.panel, main),
+            *self.bunching(estimates),
         ]
+
+    def bunching(self, estimates: list[Estimate | Refusal]) -> list[Check]:
+        """Where around its threshold the effect was made; empty where the outcome has no distribution."""
+        return [checks.bunching(self.panel, _first(estimates))] if self.panel.distribution else []
 
     def leaving_out(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """The design that carries the finding without each wave and each region: shown, for they may well differ."""

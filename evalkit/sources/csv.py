@@ -57,12 +57,8 @@ def read_study(study: Study) -> Tidy:
 
 
 def _measure_columns(study: Study) -> list[str]:
-    """The columns that hold figures: every outcome's."""
-    names: list[str] = []
-    for outcome in study.protocol.outcomes:
-        for part in (outcome.numerator, outcome.denominator, outcome.value):
-            names += part.names if part else ()
-    return list(dict.fromkeys(names))
+    """The columns that hold figures: every outcome's, with the bands of its distribution."""
+    return list(dict.fromkeys(name for outcome in study.protocol.outcomes for name in outcome.columns))
 
 
 def _require(table: Table, source: CsvSource, wanted: list[str], name: str) -> None:
