@@ -81,8 +81,12 @@ def spread(panel: Panel) -> Spread:
 def effect(panel: Panel, design: str, arrays: Layout, values: np.ndarray) -> Row:
     """The design's headline on other values of the same unit-periods, shape (n, T).
 
+    Values that are the same everywhere, such as those of a band that nobody is in, have an effect of nought exactly.
+
     Raises DesignError as the design does.
     """
+    if np.ptp(values[arrays.seen]) == 0:
+        return dict.fromkeys(FIGURES, 0.0) | {"p_value": float("nan")}
     row = brief(panel, design, replace(arrays, Y=np.where(arrays.seen, values, 0.0))).row
     return {name: float(row[name]) for name in FIGURES}
 

@@ -134,7 +134,7 @@ def _judged(excess: pd.Series, within: pd.Series) -> tuple[Literal["reassuring",
 
 def _facts(data: pd.DataFrame) -> str:
     within, near, excess, share = (_one(data, part) for part in ("within", "near", "excess", "share"))
-    places = numbers.decimals_for(data["std_error"][data["part"].isin(["within", "near", "excess"])])
+    places = numbers.decimals_for([near["std_error"], excess["std_error"]], digits=1)
     level = numbers.per_cent(float(within["level"]))
     words, below = within["words"], f"{near['lower']:g} to {near['upper']:g} {near['counted']}"
     smooth = float(near["estimate"] - excess["estimate"])
@@ -146,18 +146,20 @@ def _facts(data: pd.DataFrame) -> str:
         f"{_signed(near, places)} ({level} interval {_span(near, places)}) lies in {below}.",
         f"The bands around would give {numbers.signed(smooth, places)} there, so bunching changed by "
         f"{_signed(excess, places)} ({_span(excess, places)}){part}.",
-        f"Among those within {words}, the share just below changed by {_signed(share, places)} percentage points "
-        f"({_span(share, places)}).",
     ]
     held = data[data["part"].eq("level")].set_index("name")["estimate"]
-    sides = {"Joined": "In units that joined", "Never joined": "in those that never did"}
+    sides = {"Joined": "in units that joined", "Never joined": "in those that never did"}
     moves = [
-        f"{told} the excess went from {numbers.number(held[f'{who}, before'], places)} to "
-        f"{numbers.number(held[f'{who}, after'], places)}"
+        f"from {numbers.number(held[f'{who}, before'], places)} to "
+        f"{numbers.number(held[f'{who}, after'], places)} {told}"
         for who, told in sides.items()
         if {f"{who}, before", f"{who}, after"} <= set(held.index)
     ]
-    return " ".join([*said, *([f"{', '.join(moves)}."] if moves else [])])
+    last = (
+        f"Among those within {words}, the share just below changed by {_signed(share, places)} percentage points "
+        f"({_span(share, places)})."
+    )
+    return " ".join([*said, *([f"It went {', and '.join(moves)}."] if moves else []), last])
 
 
 def _signed(row: pd.Series, places: int) -> str:

@@ -40,10 +40,12 @@ class Distribution(Strict):
         Literal["below", "above"],
         Field(description="The side of the threshold that the outcome's numerator counts."),
     ] = "below"
-    bands: Annotated[tuple[Band, ...], Field(min_length=1, description="From the lowest to the highest.")]
+    bands: Annotated[tuple[Band, ...], Field(description="From the lowest to the highest.")]
 
     @model_validator(mode="after")
     def _in_order(self) -> Distribution:
+        if not self.bands:
+            raise ValueError("`bands` is empty, and 3 are needed on either side of the threshold")
         found = [*self._open(), *self._order(), *self._sides(), *self._twice()]
         if found:
             raise ValueError("; ".join(found))
