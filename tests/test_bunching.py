@@ -1,4 +1,4 @@
-"""Is bunching measured as an independent fit would, told by band, refused with reasons, and rarely seen where there is none?"""
+"""Is bunching measured as by an independent fit, told by band, refused with reasons, and rarely seen where absent?"""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from evalkit import checks, estimators, plots, tables
 from evalkit.checks import _bands
+from evalkit.checks.bunching import _judged
 from evalkit.errors import DataError, DesignError, StudyError
 from evalkit.estimate import Refusal
 from evalkit.estimators._bunching import smooth
@@ -376,7 +377,9 @@ def test_effects_by_band_add_up_to_the_effect_on_the_share_within(panel, design)
     estimate = estimators.fit(design, p)
     found = checks.bunching(p, estimate)
     bands = part(found, "band")
-    assert bands.loc[bands["lower"] < FOUR, "estimate"].sum() == pytest.approx(estimate.headline["estimate"], abs=EXACT)
+    assert bands.loc[bands["lower"] < FOUR, "estimate"].sum() == pytest.approx(
+        estimate.headline["estimate"], abs=EXACT
+    )
     assert bands["estimate"].sum() == pytest.approx(0, abs=EXACT)
     within = part(found, "within").iloc[0]
     for name in ("estimate", "std_error", "low", "high"):
@@ -387,7 +390,9 @@ def test_they_add_up_when_units_weigh_by_their_patients_too(panel):
     p = panel(weights="denominator")
     estimate = estimators.fit("group_time", p)
     bands = part(checks.bunching(p, estimate), "band")
-    assert bands.loc[bands["lower"] < FOUR, "estimate"].sum() == pytest.approx(estimate.headline["estimate"], abs=EXACT)
+    assert bands.loc[bands["lower"] < FOUR, "estimate"].sum() == pytest.approx(
+        estimate.headline["estimate"], abs=EXACT
+    )
 
 
 def test_every_figure_is_the_design_s_own_on_that_outcome(panel):
@@ -518,7 +523,7 @@ def rate(p, draws, design="group_time", **how):
         effects = {
             name: _bands.effect(one, design, spread.arrays, getattr(spread, name)) for name in ("within", "excess")
         }
-        verdict = checks.bunching.__globals__["_judged"](effects["excess"], effects["within"])[0]
+        verdict = _judged(effects["excess"], effects["within"])[0]
         concerns += verdict == "concern"
         above += effects["excess"]["low"] > 0
     return concerns / draws, above / draws
@@ -540,10 +545,10 @@ def test_a_stated_extra_is_seen(panel):
 @pytest.mark.parametrize("design", ["group_time", "imputation"])
 @pytest.mark.parametrize("faster", [0.0, 0.03, 0.10])
 def test_false_concerns_at_length(panel, design, faster):
-    """At most 1 in 40 by the rule, and twice the Monte Carlo error of 1,000 draws."""
-    concern, above = rate(panel(60), 1000, design, faster=faster)
-    assert 0.01 <= above <= 0.04
-    assert concern <= 0.035
+    """1 in 40 by the rule where nothing changes; fewer where waits shorten and fewer are left to pull."""
+    concern, above = rate(panel(60), 600, design, faster=faster)
+    assert concern <= above <= (0.05 if faster == 0 else 0.03)
+    assert faster > 0 or above >= 0.01
 
 
 def test_the_demonstration_says_what_was_put_in():

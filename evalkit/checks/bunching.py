@@ -6,10 +6,11 @@ is put to every band: the effects on the bands below the threshold add up to the
 show where it was made. What lies just below the threshold beyond a smooth course through the bands around it, the
 excess of `estimators._bunching`, is put through the same design: an effect that speeds everybody up moves the smooth
 course and leaves the excess as it is, while moving departures across the line makes it grow. Bunching that was there
-before and on both sides cancels.
+before and on both sides cancels; where a fixed share of those just beyond the line is always pulled, an effect that
+leaves fewer there makes the excess fall a little, so the question leans towards reassurance.
 
 Patients who leave before they are seen, or who come again, cannot be told from others here: a departure that was
-hurried and came back counts as two. Nor is a clock that is stopped early told from a patient who left early, and cases
+hurried and came back counts as two. Nor is a clock that is stopped early told from a patient who left early. Cases
 pulled from further beyond the threshold than the bands that are left out of the curve count as smooth.
 """
 
@@ -44,16 +45,16 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     """Concern when bunching grew with joining, by a material part of the effect.
 
     Concern when the interval of the change of the excess lies above zero and the change is a quarter or more of the
-    effect on the share within the threshold, whatever the sign of that; inconclusive when it lies above zero for less,
-    or holds a quarter of the effect; reassuring when a quarter of the effect is ruled out. So an effect near zero is
+    effect on the share within the threshold, whatever its sign; inconclusive when it lies above zero for less, or
+    holds a quarter of the effect; reassuring when a quarter of the effect is ruled out. So an effect near zero is
     never reassuring. A concern without any change of bunching comes in about half of 1 less the level.
     `value` is the change of the excess, in percentage points of the denominator. Not applicable without a
     distribution, where the bands cannot carry a curve, to a design whose headline is no weighted sum of outcomes, and
     where the design cannot be computed on a band.
-    `data`: part (`band`, `within`, `excess`, `share` of those within that is just below, `level` of the excess), name,
-    lower and upper edge (the last upper one infinite), near (just below the threshold), smooth (what the curve gives,
-    missing where it does not reach), estimate, std_error, low, high, p_value, and label, unit, level, threshold,
-    words, counted (the unit of the edges).
+    `data`: part (`band`, `within`, `near`, `excess`, `share` of those within that is just below, `level` of the
+    excess), name, lower and upper edge (missing for the open band), near (just below the threshold), smooth (what the
+    curve gives, missing where it does not reach), estimate, std_error, low, high, p_value, and label, unit, level,
+    threshold, words, counted (the unit of the edges).
     """
     if isinstance(estimate, Refusal):
         reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
@@ -79,7 +80,7 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
 def _effects(panel: Panel, design: str, found: Spread) -> list[Row]:
     """Effects on every band, on the share within, on the excess, and on the share just below among those within."""
     declared, arrays, near = found.declared, found.arrays, found.curve.near
-    upper = np.append(declared.edges[1:], np.inf)
+    upper = np.append(declared.edges[1:], np.nan)
     edges = list(zip(declared.edges.tolist(), upper.tolist(), strict=True))
     bands: list[Row] = [
         {"part": "band", "name": name, "lower": a, "upper": b, "near": bool(beside)}
@@ -122,7 +123,7 @@ def _judged(excess: pd.Series, within: pd.Series) -> tuple[Literal["reassuring",
     if excess["low"] > 0 and excess["estimate"] >= limit:
         return (
             "concern",
-            "Bunching grew with joining by more than chance: part of the effect may be departures moved, or recorded, "
+            "Bunching grew with joining by more than chance: part of the effect may be cases moved, or recorded, "
             "across the line.",
         )
     if excess["low"] > 0:

@@ -35,10 +35,12 @@ def bunching(check: Check) -> Shown:
             (~near, DARK_BLUE, "o", f"Effect, {level} interval"),
             (near, ORANGE, "D", "Effect just below the threshold"),
         ):
-            ends = np.abs(bands.loc[where, ["low", "high"]].to_numpy(float).T - bands.loc[where, "estimate"].to_numpy())
+            ends = np.abs(
+                bands.loc[where, ["low", "high"]].to_numpy(float).T - bands.loc[where, "estimate"].to_numpy()
+            )
             axes.errorbar(
-                x[where], bands.loc[where, "estimate"], yerr=ends, fmt=marker, color=colour, markersize=6, linewidth=2,
-                label=label,
+                x[where], bands.loc[where, "estimate"], yerr=ends, fmt=marker, color=colour, markersize=6,
+                linewidth=2, label=label,
             )  # fmt: skip
         axes.axvline(line, color=GREY, linestyle="--", linewidth=1.5, label=f"Threshold: {first['words']}")
         axes.axhline(0, color=LIGHT_GREY, linewidth=1)

@@ -74,7 +74,11 @@ WAITS: dict[str, Waits] = {"uec": UEC}  # by demonstration
 
 @dataclass(frozen=True, eq=False)
 class Laws:
-    """Where expected patients are: shares of all by band, and moved across; (bands, units, periods), (units, periods)."""
+    """Where patients are expected.
+
+    shares  of all by band, shape (bands, units, periods)
+    moved   share of all pulled across the threshold, shape (units, periods)
+    """
 
     shares: np.ndarray
     moved: np.ndarray
@@ -111,7 +115,9 @@ def _of(simulated: Simulated) -> Waits | None:
 def pulled(waits: Waits, seed: int, since: np.ndarray, *, joining: bool) -> np.ndarray:
     """k of every unit and period, shape (units, periods); `joining` adds what joining does."""
     draws = design.normals(seed, f"{waits.measure}/pulled/unit", since.shape[:1])
-    noise = design.ar1(design.normals(seed, f"{waits.measure}/pulled/within", since.shape), waits.within_sd, waits.rho)
+    noise = design.ar1(
+        design.normals(seed, f"{waits.measure}/pulled/within", since.shape), waits.within_sd, waits.rho
+    )
     extra = waits.extra * design.ramp(since, waits.build) if joining else 0.0
     out: np.ndarray = np.clip(waits.pulled + waits.unit_sd * draws[:, None] + noise + extra, 0.0, 0.9)
     return out
