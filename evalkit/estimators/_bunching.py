@@ -8,14 +8,15 @@ the density of the fitted bands is a polynomial,
 
 N the bands just below the threshold and M those just above, neither of them fitted. The excess is what N holds
 beyond it, E = sum_{j in N} (s_j - w_j sum_k b_k x_jk). By the constraint the same is missing from M: what is found
-below came from just above. Weights are widths because the variance of a density is about itself over its width. Means
-over bands, and not heights in their middle, make bands of any width fit one curve. E is a fixed weighted sum of shares.
+below came from just above. Weights are widths because the variance of a density is about itself over its width.
+Means over bands, and not heights in their middle, make bands of any width fit one curve. E is a fixed weighted sum
+of the shares.
 
 Window and order follow from the edges alone: N reaches back an eighth of the way from the start to the threshold, M
 on for twice as far as N, each at least one band; two bands below and a closed one above are always left to fit.
 Closed bands up to twice the distance of the threshold are fitted, at least one above; the order is two less than
-their number, at most 4. Sources: Chetty, Friedman, Olsen and Pistaferri (2011), Q J Econ 126:749, for the estimator and its
-integration constraint; Kleven (2016), Annu Rev Econ 8:435, for windows at a threshold that is worth leaping.
+their number, at most 4. Sources: Chetty, Friedman, Olsen and Pistaferri (2011), Q J Econ 126:749, for the estimator
+and its integration constraint; Kleven (2016), Annu Rev Econ 8:435, for windows at a threshold that is worth leaping.
 """
 
 from __future__ import annotations
