@@ -140,12 +140,17 @@ class Case:
             checks.earlier_rollout(self.panel, main),
             checks.neighbours(self.panel, main),
             checks.composition(self.panel, main, self.case_mix),
-            *self._co_interventions(main),
+            *self.programmes(estimates),
+            *self.bunching(estimates),
         ]
 
-    def _co_interventions(self, main: Estimate | Refusal) -> list[Check]:
-        """Other programmes, where any is declared."""
-        return [checks.other_programmes(self.panel, main)] if self.study.protocol.programmes else []
+    def programmes(self, estimates: list[Estimate | Refusal]) -> list[Check]:
+        """Whether another programme could explain it; empty where none is declared."""
+        return [checks.other_programmes(self.panel, _first(estimates))] if self.study.protocol.programmes else []
+
+    def bunching(self, estimates: list[Estimate | Refusal]) -> list[Check]:
+        """Where around its threshold the effect was made; empty where the outcome has no distribution."""
+        return [checks.bunching(self.panel, _first(estimates))] if self.panel.distribution else []
 
     def leaving_out(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """The design that carries the finding without each wave and each region: shown, for they may well differ."""

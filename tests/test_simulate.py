@@ -15,7 +15,7 @@ import pytest
 
 from evalkit.errors import RunError
 from evalkit.panel import build, build_all
-from evalkit.simulate import DEMONSTRATIONS, Demonstration, Simulated, design, run, simulate, truth
+from evalkit.simulate import DEMONSTRATIONS, Demonstration, Simulated, design, run, simulate, truth, waits
 from evalkit.simulate.settings import Effect
 from evalkit.simulate.write import write
 from evalkit.study import load
@@ -166,6 +166,61 @@ def test_no_expected_value_reaches_its_limits(name):
         for values in (simulated(name).untreated, simulated(name).treated):
             assert values[measure.name].min() > low
             assert values[measure.name].max() < high
+
+
+# -- waits around a threshold ---------------------------------------------------
+
+
+def test_bands_add_up_to_the_columns_they_split():
+    frame = pd.read_csv(DATA / "demo" / "uec_panel.csv")
+    assert list(frame.columns)[-len(waits.UEC.columns) :] == list(waits.UEC.columns)
+    below = [c for c, e in zip(waits.UEC.columns, waits.UEC.edges, strict=True) if e < waits.UEC.threshold]
+    assert (frame[below].sum(axis=1) == frame["type1_within_4h"]).all()
+    assert (frame[list(waits.UEC.columns)].sum(axis=1) == frame["type1_attendances"]).all()
+    assert (frame[list(waits.UEC.columns)] >= 0).all(axis=None)
+    assert all(pd.api.types.is_integer_dtype(frame[c]) for c in waits.UEC.columns)
+    declared = load(DATA / "collaboratives" / "uec.yml").primary.distribution
+    assert declared.columns == waits.UEC.columns
+    assert declared.edges.tolist() == list(waits.UEC.edges)
+    assert declared.threshold == waits.UEC.threshold
+
+
+def test_bands_change_no_other_column(monkeypatch):
+    monkeypatch.setattr(waits, "WAITS", {})
+    bare = run(DEMONSTRATIONS["uec"])
+    for column, values in bare.columns.items():
+        assert np.array_equal(values, simulated("uec").columns[column])
+    assert "distribution" not in truth(bare)
+
+
+def test_a_law_of_waits_has_the_share_asked_for_and_moves_what_it_says():
+    percent, k = np.array([[45.0, 60.0, 90.0]]), np.array([[0.0, 0.3, 0.5]])
+    bunched, plain = waits.laws(waits.UEC, percent, k), waits.laws(waits.UEC, percent, 0 * k)
+    below = np.array(waits.UEC.edges) < waits.UEC.threshold
+    for law in (bunched, plain):
+        assert law.shares.sum(axis=0) == pytest.approx(1, abs=1e-12)
+        assert 100 * law.shares[below].sum(axis=0) == pytest.approx(percent, abs=1e-9)
+    assert bunched.shares[:, 0, 0] == pytest.approx(plain.shares[:, 0, 0])
+    assert not plain.moved.any()
+    beyond = bunched.shares[5:7].sum(axis=0)
+    assert bunched.moved == pytest.approx(beyond * k / (1 - k))
+
+
+def test_the_truth_of_the_bands_is_that_of_the_outcome():
+    found = committed("uec")
+    by_band = [band["average_post"] for band in found["distribution"]["by_band"]]
+    assert sum(by_band[:5]) == pytest.approx(found["true_effects"]["within_4h"]["average_post"], abs=0.001)
+    assert sum(by_band) == pytest.approx(0, abs=0.001)
+    text = (DATA / "demo" / "README.md").read_text(encoding="utf-8")
+    assert f"{found['distribution']['moved_across_without_joining']:.2f} points" in text
+    assert f"adds {found['distribution']['moved_across_added_by_joining']:.2f} points" in text
+    joined, post = simulated("uec").joined >= 0, simulated("uec").since >= 3
+    since = simulated("uec").since
+    with_it, without = (
+        waits.pulled(waits.UEC, simulated("uec").settings.seed, since, joining=j) for j in (True, False)
+    )
+    assert np.array_equal(with_it[~joined], without[~joined])
+    assert (with_it - without)[post].max() == pytest.approx(waits.UEC.extra, abs=1e-9)
 
 
 # -- truth ----------------------------------------------------------------------

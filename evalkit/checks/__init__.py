@@ -3,6 +3,7 @@
 from evalkit.checks.agreement import check as agreement
 from evalkit.checks.autocorrelation import check as autocorrelation
 from evalkit.checks.balancing import check as balancing
+from evalkit.checks.bunching import check as bunching
 from evalkit.checks.calibration import check as calibration
 from evalkit.checks.comparison_curve import check as comparison_curve
 from evalkit.checks.comparisons import check as comparisons
@@ -36,6 +37,7 @@ __all__ = [
     "agreement",
     "autocorrelation",
     "balancing",
+    "bunching",
     "calibration",
     "comparison_curve",
     "comparisons",

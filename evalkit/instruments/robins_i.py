@@ -197,7 +197,12 @@ MEASUREMENT = Domain(
     "measurement",
     "Measurement of the outcome",
     (
-        Question("6.1", "Could knowing that a unit had joined have changed how the outcome was recorded?", "no"),
+        Question(
+            "6.1",
+            "Could knowing that a unit had joined have changed how the outcome was recorded?",
+            "no",
+            adverse=("bunching",),
+        ),
         Question("6.2", "Did those who recorded the outcome know that the unit had joined?", "no"),
         Question("6.3", "Was the outcome recorded in one way on both sides?", "yes", ("one_source",)),
         Question("6.4", "Do errors in recording go with having joined?", "no"),

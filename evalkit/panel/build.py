@@ -11,6 +11,7 @@ from evalkit import numbers, periods
 from evalkit.errors import DataError, Fault
 from evalkit.panel import suspicions
 from evalkit.panel.contract import breaches, by_unit
+from evalkit.panel.distribution import distributed
 from evalkit.panel.members import (
     Ledger,
     comparison_left,
@@ -66,17 +67,22 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
     covariates_exist(study, roster, tidy.rows, ledger)
     options_exist(study, roster, ledger)
     entry_before_joining(study, roster, ledger)
-    rows = _values(rows[rows["unit"].isin(roster.index)], outcome)
+    rows = rows[rows["unit"].isin(roster.index)]
+    _columns_exist(rows, outcome)
+    bands = _bands(rows, outcome)
+    rows = _values(rows, outcome)
     missing = tidy.missing[study.in_window(tidy.missing["period"])] if len(tidy.missing) else tidy.missing
     rows, missing = _not_reported(study, outcome, rows, missing, ledger)
     roster, rows = _units_with_data(outcome, roster, listed, rows, ledger)
     ledger.faults += breaches(rows, outcome)
+    distribution = distributed(outcome, rows, bands, ledger)
     missing = _gaps(study, outcome, roster, rows, missing, ledger)
     comparison_left(study, roster, ledger, started=started)
     if ledger.faults:
         raise DataError(dict.fromkeys(ledger.faults))
     panel = _assemble(study, outcome, roster, _complete(rows, outcome), missing, tidy)
-    panel = replace(panel, programmes=reached[reached["unit"].isin(panel.units.index)])
+    reached = reached[reached["unit"].isin(panel.units.index)]
+    panel = replace(panel, programmes=reached, distribution=distribution)
     return suspicions.annotate(panel, ledger.warnings)
 
 
@@ -108,11 +114,22 @@ def _values(rows: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
     return out.sort_values(["unit", "period"]).reset_index(drop=True)
 
 
-def _figure(rows: pd.DataFrame, columns: Columns) -> pd.Series:
-    absent = [c for c in columns.names if c not in rows.columns]
+def _bands(rows: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
+    """Counts by band, index (unit, period); empty where the outcome has no distribution."""
+    if outcome.distribution is None:
+        return pd.DataFrame()
+    figures = {i: _figure(rows, band.columns) for i, band in enumerate(outcome.distribution.bands)}
+    return pd.DataFrame(figures).set_axis(pd.MultiIndex.from_frame(rows[["unit", "period"]]))
+
+
+def _columns_exist(rows: pd.DataFrame, outcome: Outcome) -> None:
+    absent = [c for c in outcome.columns if c not in rows.columns]
     if absent:
         have = ", ".join(c for c in rows.columns if c not in ("unit", "period", "unit_name"))
         raise DataError([Fault(f"the source has no column `{c}`", fix=f"it has {have}") for c in absent])
+
+
+def _figure(rows: pd.DataFrame, columns: Columns) -> pd.Series:
     plus = rows[list(columns.plus)].sum(axis=1, skipna=False)
     return plus - rows[list(columns.minus)].sum(axis=1, skipna=False)
 

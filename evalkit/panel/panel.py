@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit import markup, numbers, periods
+from evalkit.panel.distribution import Distribution
 from evalkit.sources import SourceFile
 from evalkit.study import Outcome, Study
 
@@ -32,6 +33,8 @@ class Panel:
     files     the files that were read
     warnings  what is only suspicious, one sentence each
     programmes  other programmes: columns unit, programme, first, last (periods; `last` missing while it runs)
+    distribution  counts by band around the outcome's threshold, None where the protocol declares none; it keeps
+              unit-periods that `rows` may have lost since
     """
 
     study: Study
@@ -43,6 +46,7 @@ class Panel:
     files: tuple[SourceFile, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     programmes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SPELLS))
+    distribution: Distribution | None = None
 
     @cached_property
     def cohorts(self) -> list[pd.Period]:
@@ -125,10 +129,14 @@ class Panel:
         """What the panel holds, label and value, as texts."""
         window, noun = self.study.window, periods.noun(self.study.frequency, 2)
         phase = self.rows["phase"].value_counts()
+        declared = self.outcome.distribution
+        bands = f"{len(declared.bands)} bands around {declared.words}" if declared else ""
+        spread = [("Distribution", bands)] if bands else []
         return [
             ("Outcome", self.outcome.title),
             ("Unit of every figure", self.outcome.unit),
             ("Better when", self.outcome.better),
+            *spread,
             (f"{noun.capitalize()}", f"{periods.say(window[0])} to {periods.say(window[-1])} ({len(window)})"),
             ("Units that joined", f"{len(self.joined)} in {numbers.of(len(self.cohorts), 'wave')}"),
             ("Units that never joined", numbers.count(len(self.never))),

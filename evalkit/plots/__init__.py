@@ -2,6 +2,7 @@
 
 from evalkit.plots.balance import balance
 from evalkit.plots.bounds import pretrend_power, sensitivity_bounds
+from evalkit.plots.bunching import bunching
 from evalkit.plots.cells import cells
 from evalkit.plots.checks import autocorrelation, detectable, forecast_error, influence, placebo_dates, seasonality
 from evalkit.plots.comparisons import comparisons, decomposition
@@ -22,6 +23,7 @@ from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
 __all__ = [
     "autocorrelation",
     "balance",
+    "bunching",
     "calibration",
     "caterpillar",
     "cells",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit import periods
-from evalkit.simulate import design
+from evalkit.simulate import design, waits
 from evalkit.simulate.settings import Demonstration, Measure, Volume
 
 REGIONS = "ABCDEFG"
@@ -71,7 +71,9 @@ def run(demo: Demonstration, sampled: bool = True) -> Simulated:
         columns[demo.missing.column] = _with_gaps(demo, columns[demo.missing.column])
     draws = design.normals(demo.seed, "region", (demo.units,))
     region = np.array(list(REGIONS))[np.argsort(np.argsort(draws)) % len(REGIONS)]
-    return Simulated(demo, window, joined, score, region, columns, untreated, treated)
+    out = Simulated(demo, window, joined, score, region, columns, untreated, treated)
+    out.columns.update(waits.banded(out, float(sampled)))
+    return out
 
 
 def positions(window: pd.PeriodIndex, first: str, last: str) -> np.ndarray:

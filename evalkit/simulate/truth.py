@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evalkit import periods
-from evalkit.simulate import design
+from evalkit.simulate import design, waits
 from evalkit.simulate.potential import Simulated, positions
 from evalkit.simulate.settings import Measure
 
@@ -27,6 +27,7 @@ def truth(simulated: Simulated) -> dict[str, Any]:
         "regression_to_the_mean": returning(simulated),
         "realised_moments": {m.name: realised(simulated, m) for m in demo.measures},
         "settings": asdict(demo),
+        **waits.known(simulated),
     }
 
 

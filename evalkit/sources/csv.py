@@ -57,12 +57,9 @@ def read_study(study: Study) -> Tidy:
 
 
 def _measure_columns(study: Study) -> list[str]:
-    """The columns that hold figures: every outcome's, and those of case mix."""
-    names: list[str] = []
-    for outcome in (*study.protocol.outcomes, *study.protocol.case_mix):
-        for part in (outcome.numerator, outcome.denominator, outcome.value):
-            names += part.names if part else ()
-    return list(dict.fromkeys(names))
+    """The columns that hold figures: every outcome's, with the bands of its distribution, and those of case mix."""
+    measures = (*study.protocol.outcomes, *study.protocol.case_mix)
+    return list(dict.fromkeys(name for measure in measures for name in measure.columns))
 
 
 def _require(table: Table, source: CsvSource, wanted: list[str], name: str) -> None:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from evalkit.periods import Frequency
 from evalkit.study.appraisal import Evaluator
+from evalkit.study.distribution import Distribution
 from evalkit.study.fields import Columns, Event, Exclusion, Name, Period, Programme, Strict, Text, Transition
 from evalkit.study.options import ModelOptions
 
@@ -109,6 +110,10 @@ class Outcome(Strict):
         float | None,
         Field(gt=0, allow_inf_nan=False, description="Smallest effect worth having, in the unit of report."),
     ] = None
+    distribution: Annotated[
+        Distribution | None,
+        Field(description="Of a proportion within a threshold: the bands around it, to see what moved across."),
+    ] = None
 
     @model_validator(mode="after")
     def _columns_fit_kind(self) -> Outcome:
@@ -121,6 +126,8 @@ class Outcome(Strict):
             raise ValueError("`per` belongs to a rate")
         if self.kind == "proportion" and self.target is not None and not 0 <= self.target <= 1:
             raise ValueError("the target of a proportion is a share between 0 and 1, such as 0.78")
+        if self.kind != "proportion" and self.distribution is not None:
+            raise ValueError("`distribution` belongs to a proportion, the share on one side of its threshold")
         return self
 
     @property
@@ -132,6 +139,13 @@ class Outcome(Strict):
     def measured(self) -> Columns:
         """The numerator of a ratio, or the value itself."""
         return self.numerator or self.value  # type: ignore[return-value]  # one is given: see above
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column of the source that is needed."""
+        figures = [part.names for part in (self.numerator, self.denominator, self.value) if part]
+        figures += [self.distribution.columns] if self.distribution else []
+        return tuple(dict.fromkeys(name for names in figures for name in names))
 
     @property
     def scale(self) -> float:

@@ -42,6 +42,14 @@ outcomes:
     denominator: <column>
     better: higher                  # or lower
     role: primary
+    # distribution:                 # counts in bands around the threshold: was the effect made just under the line?
+    #   threshold: 240              # an edge of the bands, with 3 bands or more on either side
+    #   unit: minutes
+    #   words: four hours           # as it is printed
+    #   bands:                      # from the lowest; together the denominator, those below 240 the numerator
+    #     - {{columns: <column>, upto: 180}}
+    #     - {{columns: {{plus: [<column>, <column>]}}, upto: 210}}
+    #     - {{columns: <column>, upto: 240}}   # ... and so on; the last band has no `upto`
   # - {{name: <admissions>, label: <...>, kind: rate, numerator: <column>, denominator: <column>,
   #    per: 1000, better: lower, role: balancing}}
 

@@ -22,6 +22,7 @@ CONCERNS = {
     "pretrend_power": "a trend large enough to explain it could have gone unnoticed",
     "control_balance": "the comparison had followed another course before",
     "other_programmes": "another programme that reached the same units could explain it",
+    "bunching": "more cases than before fell just inside the threshold",
     "composition": "who was counted changed as well",
     "neighbours": "units nearby that did not join may have changed too",
     "leave_out": "it rests on very few units",
