@@ -127,13 +127,14 @@ class Case:
         return [checks.regression_to_the_mean(self.panel, e) for e in compared or estimates]
 
     def sensitivity(self, estimates: list[Estimate | Refusal]) -> list[Check]:
-        """What the design that carries the finding rests on: comparison, units, dates, neighbours, who is counted."""
+        """What the design that carries the finding rests on: comparison, units, dates, neighbours, pairs, counts."""
         main = _first(estimates)
         return [
             checks.comparison_curve(self.panel, main, most=SPECIFICATIONS),
             checks.leave_out(self.panel, main),
             checks.earlier_rollout(self.panel, main),
             checks.neighbours(self.panel, main),
+            checks.matching(self.panel, main),
             checks.composition(self.panel, main),
         ]
 

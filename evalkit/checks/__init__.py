@@ -17,6 +17,7 @@ from evalkit.checks.forecast_error import check as forecast_error
 from evalkit.checks.heterogeneity import check as heterogeneity
 from evalkit.checks.influence import check as influence
 from evalkit.checks.leave_out import check as leave_out
+from evalkit.checks.matching import check as matching
 from evalkit.checks.neighbours import check as neighbours
 from evalkit.checks.overlap import check as overlap
 from evalkit.checks.parallel_trends import check as parallel_trends
@@ -49,6 +50,7 @@ __all__ = [
     "heterogeneity",
     "influence",
     "leave_out",
+    "matching",
     "neighbours",
     "overlap",
     "parallel_trends",

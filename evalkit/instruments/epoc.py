@@ -175,6 +175,7 @@ CBA = Instrument(
                     "calibration",
                     "synthetic_fit",
                     "placebo_units",
+                    "matching",
                     "composition",
                     "agreement",
                 ),

@@ -21,6 +21,7 @@ COURSE = (
     "control_balance",
     "placebo_units",
     "overlap",
+    "matching",
     "comparisons",
     "agreement",
 )

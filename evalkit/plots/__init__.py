@@ -10,6 +10,7 @@ from evalkit.plots.estimates import counterfactual, effect_path, forest
 from evalkit.plots.events import event_study
 from evalkit.plots.groups import groups
 from evalkit.plots.leave_out import leave_out
+from evalkit.plots.matching import matching
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.placebos import calibration, power
 from evalkit.plots.planning import planned
@@ -40,6 +41,7 @@ __all__ = [
     "heat_map",
     "influence",
     "leave_out",
+    "matching",
     "neighbours",
     "placebo_dates",
     "placebo_units",

@@ -21,6 +21,7 @@ CONCERNS = {
     "agreement": "methods that lean on different assumptions disagree",
     "pretrend_power": "a trend large enough to explain it could have gone unnoticed",
     "control_balance": "the comparison had followed another course before",
+    "matching": "units that looked alike before give another answer",
     "composition": "who was counted changed as well",
     "neighbours": "units nearby that did not join may have changed too",
     "leave_out": "it rests on very few units",
