@@ -8,7 +8,6 @@ from itertools import permutations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import statsmodels.api as sm
 
@@ -83,7 +82,7 @@ def test_pairs_are_as_many_as_can_be_and_then_the_nearest_of_all_ways():
         random = np.random.default_rng(seed)
         joined = np.arange(11) < 4
         panel = of(random.normal(size=(11, 1)) + 0.3 * random.normal(size=(11, 24)), joined)
-        arrays, known, pairs = parts(panel, "Level")
+        _, known, pairs = parts(panel, "Level")
         x = known.scaled()[:, 0]
         best = None
         for way in permutations(range(4, 11), 4):
@@ -97,7 +96,7 @@ def test_pairs_are_as_many_as_can_be_and_then_the_nearest_of_all_ways():
 
 
 def test_both_measures_stay_inside_the_caliper():
-    arrays, known, pairs = parts(made())
+    _, known, pairs = parts(made())
     apart = np.abs(known.scaled()[pairs.joined] - known.scaled()[pairs.never])[:, :2]
     assert (apart <= _matched.CALIPER).all()
     assert known.joined[pairs.joined].all()
@@ -141,7 +140,7 @@ def test_a_unit_seen_too_seldom_is_not_paired_and_is_named():
     Y = random.normal(size=(30, 24))
     Y[2, :4] = np.nan
     panel = of(Y, np.arange(30) < 6, source={"reader": "csv", "path": "x", "gaps": "allow"})
-    arrays, known, pairs = parts(panel, "Level")
+    _, known, pairs = parts(panel, "Level")
     assert known.unseen.tolist() == [i == 2 for i in range(30)]
     assert 2 not in pairs.joined
     assert "of 6 joined units" in (reading := asked(panel).reading)
@@ -169,7 +168,7 @@ def test_the_effect_is_the_fit_on_the_pairs_and_its_difference_allows_for_shared
 
 def test_balance_is_the_difference_of_means_over_the_pooled_deviation():
     panel = made(CASES["two populations, means 9 points apart"])
-    arrays, known, pairs = parts(panel, "Level")
+    _, known, pairs = parts(panel, "Level")
     level = known.measures[:, 0]
     s = np.sqrt((level[known.joined].var(ddof=1) + level[known.never].var(ddof=1)) / 2)
     found = asked(panel)

@@ -18,6 +18,7 @@ from evalkit.checks.heterogeneity import check as heterogeneity
 from evalkit.checks.influence import check as influence
 from evalkit.checks.leave_out import check as leave_out
 from evalkit.checks.matching import check as matching
+from evalkit.checks.mergers import check as mergers
 from evalkit.checks.neighbours import check as neighbours
 from evalkit.checks.overlap import check as overlap
 from evalkit.checks.parallel_trends import check as parallel_trends
@@ -51,6 +52,7 @@ __all__ = [
     "influence",
     "leave_out",
     "matching",
+    "mergers",
     "neighbours",
     "overlap",
     "parallel_trends",

@@ -61,6 +61,7 @@ def factors(panel: Panel, design: str) -> list[list[Choice]]:
         _windows(panel),
         _neighbours(panel),
         _matched(panel, design),
+        _merged(panel),
         _complete(panel),
         _weights(panel),
     ]
@@ -195,6 +196,15 @@ def _matched(panel: Panel, design: str) -> list[Choice]:
         if len(pairs.joined) >= ENOUGH * (known.joined.sum() + known.unseen.sum()):
             out.append(Choice({"matched": version}, keep=pairs.units(len(arrays.g))))
     return out
+
+
+def _merged(panel: Panel) -> list[Choice]:
+    everybody = Choice({"merged units": "Kept"})
+    single = ~panel.units.index.isin(panel.merged)
+    joined = panel.units["cohort"].notna().to_numpy()
+    if single.all() or not (single & joined).any():
+        return [everybody]
+    return [everybody, Choice({"merged units": "Left out"}, keep=single)]
 
 
 def _complete(panel: Panel) -> list[Choice]:

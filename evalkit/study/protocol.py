@@ -159,6 +159,9 @@ class Rollout(Strict):
     joined: Annotated[Text, Field(description="Column with the joining period; blank = has not joined.")] = "joined"
     segment: Annotated[Text | None, Field(description="Column with the oversight segment.")] = None
     region: Annotated[Text | None, Field(description="Column with the region or system.")] = None
+    merged: Annotated[
+        Text | None, Field(description="Column that says what a unit was merged from; blank = nothing.")
+    ] = None
     unlisted: Annotated[
         Literal["leave_out", "never_joined"],
         Field(description="Units with data that the table does not list: left out, or comparison units."),

@@ -52,6 +52,7 @@ rollout:
   joined: joined
   # segment: <column>
   # region: <column>
+  # merged: <column>                # what a unit was merged from; blank = nothing
   # unlisted: never_joined          # units with data that the table does not list; default leave_out
 
 # How units came to take part. If they joined because they were doing badly, say so.

@@ -24,6 +24,7 @@ CONCERNS = {
     "matching": "units that looked alike before give another answer",
     "composition": "who was counted changed as well",
     "neighbours": "units nearby that did not join may have changed too",
+    "mergers": "it rests on organisations that merged",
     "leave_out": "it rests on very few units",
     "comparison_curve": "other reasonable ways of comparing give other answers",
     "specification_curve": "other reasonable models give other answers",
