@@ -8,6 +8,7 @@ from evalkit.checks.comparison_curve import check as comparison_curve
 from evalkit.checks.comparisons import check as comparisons
 from evalkit.checks.composition import check as composition
 from evalkit.checks.control_balance import check as control_balance
+from evalkit.checks.definitions import check as definitions
 from evalkit.checks.detectable import check as detectable
 from evalkit.checks.earlier_rollout import check as earlier_rollout
 from evalkit.checks.engine_agreement import check as engine_agreement
@@ -42,6 +43,7 @@ __all__ = [
     "comparisons",
     "composition",
     "control_balance",
+    "definitions",
     "detectable",
     "earlier_rollout",
     "engine_agreement",

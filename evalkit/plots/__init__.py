@@ -6,6 +6,7 @@ from evalkit.plots.cells import cells
 from evalkit.plots.checks import autocorrelation, detectable, forecast_error, influence, placebo_dates, seasonality
 from evalkit.plots.comparisons import comparisons, decomposition
 from evalkit.plots.curve import comparison_curve, specification_curve
+from evalkit.plots.definitions import definitions
 from evalkit.plots.estimates import counterfactual, effect_path, forest
 from evalkit.plots.events import event_study
 from evalkit.plots.groups import groups
@@ -31,6 +32,7 @@ __all__ = [
     "composition",
     "counterfactual",
     "decomposition",
+    "definitions",
     "detectable",
     "effect_path",
     "event_study",

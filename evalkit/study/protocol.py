@@ -97,6 +97,10 @@ class Outcome(Strict):
     ] = None
     better: Literal["higher", "lower"]
     role: Literal["primary", "secondary", "process", "balancing"] = "secondary"
+    alternative_to: Annotated[
+        Name | None,
+        Field(description="The outcome of which this is another definition; it then has no role of its own."),
+    ] = None
     per: Annotated[
         float, Field(gt=0, allow_inf_nan=False, description="A rate is per this many of the denominator.")
     ] = 1.0
@@ -117,6 +121,8 @@ class Outcome(Strict):
             raise ValueError(f"a {self.kind} needs `numerator` and `denominator` and no `value`")
         if not ratio and (self.denominator is not None or (self.value is None) == (self.numerator is None)):
             raise ValueError(f"a {self.kind} outcome needs `value` and no `denominator`")
+        if self.alternative_to is not None and "role" in self.model_fields_set:
+            raise ValueError("another definition has the role of the outcome it is `alternative_to`: remove `role`")
         if self.kind != "rate" and "per" in self.model_fields_set:
             raise ValueError("`per` belongs to a rate")
         if self.kind == "proportion" and self.target is not None and not 0 <= self.target <= 1:

@@ -44,6 +44,7 @@ outcomes:
     role: primary
   # - {{name: <admissions>, label: <...>, kind: rate, numerator: <column>, denominator: <column>,
   #    per: 1000, better: lower, role: balancing}}
+  # - {{name: <within_4h_all>, ..., alternative_to: within_4h}}    # another definition of the same outcome, no role
 
 # --- who joined when ---------------------------------------------------------
 rollout:

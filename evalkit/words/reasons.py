@@ -27,6 +27,7 @@ CONCERNS = {
     "mergers": "it rests on organisations that merged",
     "leave_out": "it rests on very few units",
     "comparison_curve": "other reasonable ways of comparing give other answers",
+    "definitions": "other definitions of the outcome give other answers",
     "specification_curve": "other reasonable models give other answers",
     "influence": "it rests on very few periods",
     "overlap": "the units that joined have few counterparts",
