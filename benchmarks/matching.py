@@ -167,6 +167,18 @@ TEXT = [
     f"{UNITS} units, {MONTHS} months; {JOINERS} units join in month {START + 1}. Standard deviation {BETWEEN:g} "
     f"between units unless said, {WITHIN:g} within, autocorrelation {RHO:g} unless said. Shares are per cent, "
     "all else points. Columns 3, 5, 6 and 9 are means: without an effect they should be nought (column 9 always).",
+    "",
+    "In short: with entry by lot the check is quiet (2 to 4 % concerns). Where the two sides come from populations "
+    "with different means, matching on the whole baseline, as is often done, is off by one to two points where the "
+    "estimate without matching is right (Daw and Hatfield 2018); pairs made on the first half part by two points "
+    "before anybody joined, and the check says that they settle nothing. Group-time effects, whose base is the month "
+    "before joining, are nearly free of it; imputation, whose base holds the months matched on, is not. Where trends "
+    "go with level, matching takes an error of 2.5 (group-time) or 4.8 points (imputation) below 0.4, and a "
+    "third (group-time) or nearly all (imputation) of the panels are a concern. Where the poorest over half a year "
+    "join, pairs on earlier months bring more regression to the mean into group-time effects, not less: that is what "
+    "the check of regression to the mean is for. With two populations and autocorrelation 0.9, a "
+    "concern by imputation was 47 % of 60 panels before the rule asked whether the difference exceeds what the pairs "
+    "were parting by anyway, and is 4 % with it.",
 ]
 
 if __name__ == "__main__":
