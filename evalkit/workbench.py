@@ -61,8 +61,17 @@ class Case:
 
     @property
     def others(self) -> list[Outcome]:
-        """The outcomes beside the one that is looked at."""
-        return [o for o in self.study.protocol.outcomes if o.name != self.outcome.name]
+        """The outcomes beside the one that is looked at; other definitions of an outcome are none."""
+        looked_at = (self.outcome.name, self.outcome.alternative_to)
+        outcomes = self.study.protocol.outcomes
+        return [o for o in outcomes if o.alternative_to is None and o.name not in looked_at]
+
+    @property
+    def definitions(self) -> list[Panel]:
+        """The panels of the other definitions of the outcome that is looked at."""
+        root = self.outcome.alternative_to or self.outcome.name
+        same = [o.name for o in self.study.protocol.outcomes if root in (o.alternative_to, o.name)]
+        return [self.panels[name] for name in same if name != self.outcome.name]
 
     @property
     def case_mix(self) -> list[Panel]:
@@ -132,13 +141,16 @@ class Case:
         return [checks.regression_to_the_mean(self.panel, e) for e in compared or estimates]
 
     def sensitivity(self, estimates: list[Estimate | Refusal]) -> list[Check]:
-        """What the design that carries the finding rests on: comparison, units, dates, neighbours, who is counted."""
+        """What the design that carries the finding rests on: units, dates, neighbours, pairs, definitions."""
         main = _first(estimates)
         return [
             checks.comparison_curve(self.panel, main, most=SPECIFICATIONS),
             checks.leave_out(self.panel, main),
+            checks.mergers(self.panel, main),
             checks.earlier_rollout(self.panel, main),
             checks.neighbours(self.panel, main),
+            checks.matching(self.panel, main),
+            checks.definitions(self.panel, main, self.definitions),
             checks.composition(self.panel, main, self.case_mix),
             *self.programmes(estimates),
             *self.bunching(estimates),
@@ -215,6 +227,8 @@ def open_case(collaborative: str, outcome: str = "") -> Case:
         return _HELD[collaborative, outcome]
     study = catalogue.open_study(collaborative)
     chosen = study.outcome(outcome)
+    if chosen.alternative_to is not None:  # it stands where the outcome stands that it defines otherwise
+        chosen = chosen.model_copy(update={"role": study.outcome(chosen.alternative_to).role})
     return Case(study, chosen, build_all(study))
 
 

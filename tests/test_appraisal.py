@@ -29,6 +29,7 @@ DEMO = ROOT / "data" / "collaboratives" / "uec.yml"
 ELSEWHERE = {  # checks that bear on precision, harm or meaning, not on a question of bias
     "balancing",
     "leave_out",
+    "mergers",
     "pretrend_power",
     "detectable",
     "engine_agreement",

@@ -121,8 +121,8 @@ def test_estimate_as_a_table_names_method_and_interval_level(capsys):
     ("arguments", "said"),
     [
         (["--design", "group_tme"], "did you mean group_time?"),
-        (["--design", "its", "--outcome", "within4h"], "use one of: within_4h, admissions"),
-        (["--design", "stacked", "--outcome", "nothing"], "use one of: within_4h, admissions"),
+        (["--design", "its", "--outcome", "within4h"], "use one of: within_4h, within_4h_all_types, admissions"),
+        (["--design", "stacked", "--outcome", "nothing"], "use one of: within_4h, within_4h_all_types, admissions"),
         (["--design", "event_study"], "3 waves"),
     ],
 )
@@ -188,7 +188,7 @@ def test_power_as_json_holds_what_was_varied(capsys):
         (["uec", "--before", "400"], "no unit has more than 47"),
         (["uec", "--design", "its"], "no weighted sum"),
         (["uec", "--design", "group_tme"], "no design called 'group_tme'"),
-        (["uec", "--outcome", "nothing"], "use one of: within_4h, admissions"),
+        (["uec", "--outcome", "nothing"], "use one of: within_4h, within_4h_all_types, admissions"),
         (["uec", "--draws", "3"], "3 draws are not between"),
         (["uec", "--frequency", "month"], "--frequency belongs to --moments"),
         (["emergency-services-2002"], "state moments, such as mean="),

@@ -268,7 +268,7 @@ def test_the_declared_comparison_is_the_estimate_and_comes_first(curve):
     assert 100 <= len(data) <= 600
     columns = list(data.columns[: data.columns.get_loc("estimate")])
     assert columns == ["design", "comparison", "anticipation", "transition", "excluded", "window", "neighbours",
-                       "reporting", "weights"]  # fmt: skip
+                       "matched", "reporting", "weights"]  # fmt: skip
     assert not data[columns].duplicated().any()
 
 
@@ -506,6 +506,7 @@ ASK = {
     "comparison_curve": checks.comparison_curve,
     "neighbours": checks.neighbours,
     "composition": checks.composition,
+    "matching": checks.matching,
 }
 
 
@@ -524,7 +525,7 @@ def test_figures_are_readable_repeat_exactly_and_survive_hostile_names(make, nam
     assert len(shown.payload["figure"]["alt"]) >= 60
     drawing = base64.b64decode(shown.html.split("base64,")[1].split('"')[0])
     assert ElementTree.fromstring(drawing).tag.endswith("svg")  # noqa: S314 - our own drawing
-    assert len(drawing) < 250_000
+    assert len(drawing) < 275_000
 
 
 def test_combinations_are_nearest_first_and_the_same_every_time():

@@ -58,7 +58,9 @@ def _window(run: Run) -> str:
 
 def _outcomes(run: Run) -> str:
     return "; ".join(
-        f"{o.title}: {o.measured}" + (f" out of {o.denominator}" if o.denominator else "")
+        f"{o.title}: {o.measured}"
+        + (f" out of {o.denominator}" if o.denominator else "")
+        + (f" (another definition of {o.alternative_to})" if o.alternative_to else "")
         for o in run.study.protocol.outcomes
     )
 

@@ -100,7 +100,8 @@ def _all_outcomes(run: Run) -> Known:
     protocol = run.study.protocol
     if "findings" not in protocol.notebooks:
         return None
-    return "yes", f"The findings show every outcome that the protocol declares ({len(protocol.outcomes)})."
+    own = sum(o.alternative_to is None for o in protocol.outcomes)
+    return "yes", f"The findings show every outcome that the protocol declares ({own})."
 
 
 KNOWN: dict[str, Callable[[Run], Known]] = {

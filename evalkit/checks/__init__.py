@@ -9,6 +9,7 @@ from evalkit.checks.comparison_curve import check as comparison_curve
 from evalkit.checks.comparisons import check as comparisons
 from evalkit.checks.composition import check as composition
 from evalkit.checks.control_balance import check as control_balance
+from evalkit.checks.definitions import check as definitions
 from evalkit.checks.detectable import check as detectable
 from evalkit.checks.earlier_rollout import check as earlier_rollout
 from evalkit.checks.engine_agreement import check as engine_agreement
@@ -18,6 +19,8 @@ from evalkit.checks.forecast_error import check as forecast_error
 from evalkit.checks.heterogeneity import check as heterogeneity
 from evalkit.checks.influence import check as influence
 from evalkit.checks.leave_out import check as leave_out
+from evalkit.checks.matching import check as matching
+from evalkit.checks.mergers import check as mergers
 from evalkit.checks.neighbours import check as neighbours
 from evalkit.checks.other_programmes import check as other_programmes
 from evalkit.checks.overlap import check as overlap
@@ -43,6 +46,7 @@ __all__ = [
     "comparisons",
     "composition",
     "control_balance",
+    "definitions",
     "detectable",
     "earlier_rollout",
     "engine_agreement",
@@ -52,6 +56,8 @@ __all__ = [
     "heterogeneity",
     "influence",
     "leave_out",
+    "matching",
+    "mergers",
     "neighbours",
     "other_programmes",
     "overlap",

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from evalkit import numbers, periods
+from evalkit.checks._matched import ENOUGH, before, match, versions
+from evalkit.errors import DesignError
+from evalkit.estimators._did.layout import layout
 from evalkit.panel import Panel
 from evalkit.study.fields import Exclusion, Transition
 
@@ -57,6 +60,8 @@ def factors(panel: Panel, design: str) -> list[list[Choice]]:
         _exclusions(panel),
         _windows(panel),
         _neighbours(panel),
+        _matched(panel, design),
+        _merged(panel),
         _complete(panel),
         _weights(panel),
     ]
@@ -173,6 +178,33 @@ def _neighbours(panel: Panel) -> list[Choice]:
     if near is None or not near.any() or near.sum() == len(panel.never):
         return [everybody]
     return [everybody, Choice({"neighbours": "Left out"}, keep=~near)]
+
+
+def _matched(panel: Panel, design: str) -> list[Choice]:
+    """Everybody, and pairs of units that looked alike over the first half of the baseline."""
+    out = [Choice({"matched": "All"})]
+    arrays = layout(panel)
+    try:
+        known = before(panel, arrays, int(getattr(panel.study.protocol.model, design).anticipation))
+    except DesignError:
+        return out
+    for version in versions(known):
+        try:
+            pairs = match(arrays, known, version)
+        except DesignError:
+            continue
+        if len(pairs.joined) >= ENOUGH * (known.joined.sum() + known.unseen.sum()):
+            out.append(Choice({"matched": version}, keep=pairs.units(len(arrays.g))))
+    return out
+
+
+def _merged(panel: Panel) -> list[Choice]:
+    everybody = Choice({"merged units": "Kept"})
+    single = ~panel.units.index.isin(panel.merged)
+    joined = panel.units["cohort"].notna().to_numpy()
+    if single.all() or not (single & joined).any():
+        return [everybody]
+    return [everybody, Choice({"merged units": "Left out"}, keep=single)]
 
 
 def _complete(panel: Panel) -> list[Choice]:

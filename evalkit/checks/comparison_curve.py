@@ -3,9 +3,10 @@
 The reasonable choices are run side by side: the design; units not yet joined or only those that never joined as
 comparison; anticipation of none to three periods; the transition as declared, without any, and a quarter of a year
 longer and shorter; exclusions as declared and off, and the declared events excluded; the window, and the same less
-a year at either end; units in a region with joined ones as comparison or not; units with gaps or not; units alike or
-by denominator. Each is changed alone and in combination. None is chosen: the declared one stays the answer, and
-the curve shows how much hangs on it.
+a year at either end; units in a region with joined ones as comparison or not; all units, or pairs that looked alike
+in the first half of the baseline (`evalkit/checks/_matched.py`); merged units or not; units with gaps or not; units
+alike or by denominator. Each is changed alone and in combination. None is chosen: the declared one stays the answer,
+and the curve shows how much hangs on it.
 
 A choice that these data cannot carry alone is listed with the reason and not combined. With more combinations than
 are run, those nearest to the declared one come first; the reading says how many.

@@ -30,7 +30,8 @@ def check(estimates: Sequence[Estimate | Refusal], outcomes: Sequence[Outcome]) 
     """Concern when a balancing measure got worse without adjustment, or a finding does not survive it.
 
     estimates  one a measured outcome, as far as they could be computed
-    outcomes   the protocol's, which say the role and which way is better
+    outcomes   the protocol's, which say the role and which way is better; another definition of one that is here
+               as well is no outcome more
 
     Level 1 - alpha is that of the intervals. A concern is a balancing measure whose unadjusted p is below alpha
     in the worse direction. Inconclusive when some other outcome has p below alpha that adjustment raises above
@@ -38,7 +39,8 @@ def check(estimates: Sequence[Estimate | Refusal], outcomes: Sequence[Outcome]) 
     the balancing family, that do not survive. `data`: outcome, role, estimate, low, high (of one outcome at a
     time), p, p_adjusted, whether the estimate is in the worse direction, unit, level and title of the design.
     """
-    roles = {o.name: o for o in outcomes}
+    named = {o.name for o in outcomes}
+    roles = {o.name: o for o in outcomes if o.alternative_to not in named}
     usable = [e for e in estimates if isinstance(e, Estimate) and not e.comparison_only and e.outcome in roles]
     if len(usable) <= 1:
         return Check(NAME, QUESTION, "not applicable", "Only one outcome was estimated.")

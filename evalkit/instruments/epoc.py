@@ -176,6 +176,7 @@ CBA = Instrument(
                     "synthetic_fit",
                     "placebo_units",
                     "bunching",
+                    "matching",
                     "composition",
                     "agreement",
                 ),

@@ -21,6 +21,7 @@ COURSE = (
     "control_balance",
     "placebo_units",
     "overlap",
+    "matching",
     "comparisons",
     "agreement",
 )
@@ -222,7 +223,10 @@ REPORTING = Domain(
     "Selection of the reported result",
     (
         Question(
-            "7.1", "Could the outcome have been picked from several for what it shows?", "no", adverse=("family",)
+            "7.1",
+            "Could the outcome have been picked from several for what it shows?",
+            "no",
+            adverse=("family", "definitions"),
         ),
         Question(
             "7.2",

@@ -22,7 +22,8 @@ from evalkit.panel.members import (
     some,
     with_covariates,
 )
-from evalkit.panel.panel import ROWS, Panel
+from evalkit.panel.merged import with_mergers
+from evalkit.panel.panel import ROWS, UNITS, Panel
 from evalkit.panel.programmes import spells
 from evalkit.panel.roster import read_roster
 from evalkit.panel.zeros import implausible
@@ -64,6 +65,7 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
     listed = roster.index
     rows = tidy.rows[study.in_window(tidy.rows["period"])]
     roster = membership(study, roster, rows, ledger)
+    roster = with_mergers(roster, rows)
     covariates_exist(study, roster, tidy.rows, ledger)
     options_exist(study, roster, ledger)
     entry_before_joining(study, roster, ledger)
@@ -249,8 +251,7 @@ def _assemble(
     names = tidy.rows.drop_duplicates("unit", keep="last").set_index("unit")
     units = roster.assign(name=names["unit_name"].reindex(roster.index) if "unit_name" in names else "")
     units, varying = with_covariates(study, units, tidy.rows)
-    first = ["cohort", "name", "segment", "region", "cluster"]
-    units = units[[*first, *(c for c in units.columns if c not in first)]].fillna(
+    units = units[[*UNITS, *(c for c in units.columns if c not in UNITS)]].fillna(
         {"name": "", "segment": "", "region": ""}
     )
     indexed = rows.set_index(["unit", "period"])[ROWS].sort_index()

@@ -14,7 +14,7 @@ from evalkit.sources import SourceFile
 from evalkit.study import Outcome, Study
 
 ROWS = ["value", "numerator", "denominator", "cohort", "phase", "t"]
-UNITS = ["cohort", "name", "segment", "region", "cluster"]
+UNITS = ["cohort", "name", "segment", "region", "cluster", "merged", "apart_on_joining"]
 SPELLS = ["unit", "programme", "first", "last"]
 
 
@@ -27,7 +27,8 @@ class Panel:
     rows      index (unit, period), sorted and unique, every period inside the window that a unit
               reported; columns `ROWS`: value (float), numerator, denominator (float; missing where
               the kind has none), cohort (Period, missing for never joined), phase, t (int)
-    units     index unit; columns `UNITS`, then covariates; one row a unit in `rows`
+    units     index unit; columns `UNITS`, then covariates; one row a unit in `rows`; merged is what a unit was
+              merged from, blank for nothing, apart_on_joining whether it was still several when it joined
     missing   columns unit, period, why: unit-periods without a value, and the reason
     varying   covariates that change over time within units; their column in `units` is missing
     files     the files that were read
@@ -62,6 +63,12 @@ class Panel:
     def never(self) -> pd.Index:
         """Comparison units that never joined."""
         return self.units.index[self.units["cohort"].isna()]
+
+    @property
+    def merged(self) -> pd.Index:
+        """Units that are known to have merged, in order of name."""
+        said = self.units.get("merged")
+        return self.units.index[:0] if said is None else self.units.index[said.ne("")]
 
     @property
     def staggered(self) -> bool:
@@ -140,6 +147,7 @@ class Panel:
             (f"{noun.capitalize()}", f"{periods.say(window[0])} to {periods.say(window[-1])} ({len(window)})"),
             ("Units that joined", f"{len(self.joined)} in {numbers.of(len(self.cohorts), 'wave')}"),
             ("Units that never joined", numbers.count(len(self.never))),
+            *([("Units that merged", numbers.count(len(self.merged)))] if len(self.merged) else []),
             (f"Unit-{noun} before joining", numbers.count(phase.get("pre", 0))),
             (f"Unit-{noun} in transition", numbers.count(phase.get("transition", 0))),
             (f"Unit-{noun} after joining", numbers.count(phase.get("post", 0))),

@@ -10,7 +10,9 @@ from evalkit import periods
 from evalkit.errors import DataError, Fault
 from evalkit.sources._table import Table, read_table, require_columns
 from evalkit.study import Study
+from evalkit.study.protocol import Rollout
 
+OWN = ("merged", "apart_on_joining")  # what a panel says of mergers
 BLANK = {"", "never", "Never", "NEVER"}
 
 
@@ -18,7 +20,7 @@ def read_roster(study: Study) -> tuple[pd.DataFrame, list[Fault]]:
     """The rollout as one row a unit, and what is wrong with it.
 
     Returns a frame indexed by unit with columns cohort (Period, missing for never), segment, region,
-    cluster and any covariates it holds (text). Raises DataError when the table cannot be read at all.
+    merged, cluster and any covariates it holds (text). Raises DataError when the table cannot be read at all.
     """
     rollout = study.protocol.rollout
     path = study.resolve(rollout.path)
@@ -45,14 +47,22 @@ def read_roster(study: Study) -> tuple[pd.DataFrame, list[Fault]]:
         what = f"unit {unit[i]} joined in {periods.code(cohort[i])}, outside the window"
         faults.append(Fault(what, f"{path.name}:{line[i]}", fix))
     roster = pd.DataFrame({"cohort": cohort.where(~outside)})
-    for part, column in (("segment", rollout.segment), ("region", rollout.region)):
+    for part, column in _described(rollout):
         roster[part] = text[column] if column else ""
     roster["cluster"], unclustered = _clusters(study, table, unit)
     for column in dict.fromkeys((*study.protocol.covariates, study.protocol.model.dose.column)):
-        if column in text.columns:
+        if column in OWN and column in text.columns:
+            what = f"a covariate or dose cannot be called `{column}`: the panel has a column of that name"
+            faults.append(Fault(what, path.name, "rename the column"))
+        elif column in text.columns:
             roster[column] = text[column]
     roster.index = pd.Index(unit, name="unit")
     return roster[~roster.index.isna() & ~roster.index.duplicated()].sort_index(), [*faults, *unclustered]
+
+
+def _described(rollout: Rollout) -> tuple[tuple[str, str | None], ...]:
+    """What may be said of a unit, and the column that says it."""
+    return ("segment", rollout.segment), ("region", rollout.region), ("merged", rollout.merged)
 
 
 def clusters_by_unit(study: Study) -> bool:
@@ -81,7 +91,7 @@ def _read(study: Study) -> Table:
     if table.notes:
         raise DataError("is not UTF-8 text", path.name, "save it as UTF-8")
     needed = {rollout.unit: "rollout.unit", rollout.joined: "rollout.joined"}
-    for part, column in (("segment", rollout.segment), ("region", rollout.region)):
+    for part, column in _described(rollout):
         if column is not None:
             needed.setdefault(column, f"rollout.{part}")
     if not clusters_by_unit(study):

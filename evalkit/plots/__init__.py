@@ -7,10 +7,12 @@ from evalkit.plots.cells import cells
 from evalkit.plots.checks import autocorrelation, detectable, forecast_error, influence, placebo_dates, seasonality
 from evalkit.plots.comparisons import comparisons, decomposition
 from evalkit.plots.curve import comparison_curve, specification_curve
+from evalkit.plots.definitions import definitions
 from evalkit.plots.estimates import counterfactual, effect_path, forest
 from evalkit.plots.events import event_study
 from evalkit.plots.groups import groups
 from evalkit.plots.leave_out import leave_out
+from evalkit.plots.matching import matching
 from evalkit.plots.panels import group_means, heat_map, rollout
 from evalkit.plots.placebos import calibration, power
 from evalkit.plots.planning import planned
@@ -32,6 +34,7 @@ __all__ = [
     "composition",
     "counterfactual",
     "decomposition",
+    "definitions",
     "detectable",
     "effect_path",
     "event_study",
@@ -42,6 +45,7 @@ __all__ = [
     "heat_map",
     "influence",
     "leave_out",
+    "matching",
     "neighbours",
     "placebo_dates",
     "placebo_units",

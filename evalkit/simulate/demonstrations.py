@@ -30,7 +30,10 @@ UEC = Demonstration(
     units=120,
     frequency="month",
     window=("2022-04", "2026-02"),
-    volumes=(Volume("type1_attendances", 8_500, 0.42, 0.04, growth=0.012, season=0.03, by_days=True),),
+    volumes=(
+        Volume("type1_attendances", 8_500, 0.42, 0.04, growth=0.012, season=0.03, by_days=True),
+        Volume("other_attendances", 4_600, 0.60, 0.05, growth=0.025, season=0.04, by_days=True),
+    ),
     measures=(
         Measure(
             "within_4h",
@@ -58,6 +61,20 @@ UEC = Demonstration(
             logit=True,
             winter=0.04,
             shared_sd=0.02,
+        ),
+        # Types 2 and 3, which the programme does not touch; with Type 1 they make the all-type standard.
+        Measure(
+            "other_within_4h",
+            "other_within_4h",
+            "other_attendances",
+            "share",
+            course=(("2022-04", 96.0), ("2026-02", 95.5)),
+            unit_sd=0.50,
+            within_sd=0.20,
+            rho=0.6,
+            logit=True,
+            winter=-0.15,
+            shared_sd=0.03,
         ),
         Measure(
             "by_ambulance",

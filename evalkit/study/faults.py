@@ -16,6 +16,7 @@ from evalkit.errors import Fault
 from evalkit.study.appraisal_faults import appraisal_faults
 from evalkit.study.entry_faults import entry_faults
 from evalkit.study.fields import Span, Strict
+from evalkit.study.outcome_faults import outcome_faults
 from evalkit.study.protocol import Protocol
 from evalkit.study.text import Location, Tree
 
@@ -41,7 +42,7 @@ def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
         faults = [_fault(detail, tree) for detail in details if not _echo(detail, tree)]
         parts = _valid_parts(tree, {detail["loc"][0] for detail in details if detail["loc"]})
     faults += _unfilled(tree)
-    own = (_window, _spans, _outcomes, _repeated, _programmes, _frequency, _interventions)
+    own = (_window, _spans, outcome_faults, _repeated, _programmes, _frequency, _interventions)
     for check in (*own, entry_faults, appraisal_faults):
         faults += check(parts, tree)
     unique = sorted(dict.fromkeys(faults), key=lambda fault: int(fault.where.rpartition(":")[2]))
@@ -212,25 +213,6 @@ def _spans(parts: Parts, tree: Tree) -> list[Fault]:
 def _misses(span: Span, window: tuple[pd.Period, pd.Period]) -> bool:
     same = len({span.first.freqstr, span.last.freqstr, window[0].freqstr, window[1].freqstr}) == 1
     return same and (span.last < window[0] or span.first > window[1])
-
-
-def _outcomes(parts: Parts, tree: Tree) -> list[Fault]:
-    outcomes = parts.get("outcomes", ())
-    out: list[Fault] = []
-    for name, count in Counter(o.name.lower() for o in (*outcomes, *parts.get("case_mix", ()))).items():
-        if count > 1:
-            out.append(
-                Fault(
-                    f"{count} measures are called `{name}`",
-                    tree.where(("outcomes",)),
-                    "give each its own name",
-                )
-            )
-    primary = [o.name for o in outcomes if o.role == "primary"]
-    if outcomes and len(primary) != 1:
-        said = f"{len(primary)} are primary ({', '.join(primary)})" if primary else "none is primary"
-        out.append(Fault(f"of the outcomes, {said}", tree.where(("outcomes",)), "give exactly one `role: primary`"))
-    return out
 
 
 def _repeated(parts: Parts, tree: Tree) -> list[Fault]:

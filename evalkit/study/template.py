@@ -52,6 +52,7 @@ outcomes:
     #     - {{columns: <column>, upto: 240}}   # ... and so on; the last band has no `upto`
   # - {{name: <admissions>, label: <...>, kind: rate, numerator: <column>, denominator: <column>,
   #    per: 1000, better: lower, role: balancing}}
+  # - {{name: <within_4h_all>, ..., alternative_to: within_4h}}    # another definition of the same outcome, no role
 
 # Who is counted: measures that joining should not change, such as the share that arrive by ambulance. Each is put to
 # the design that carries the finding.
@@ -65,6 +66,7 @@ rollout:
   joined: joined
   # segment: <column>
   # region: <column>
+  # merged: <column>                # what a unit was merged from; blank = nothing
   # unlisted: never_joined          # units with data that the table does not list; default leave_out
 
 # Other programmes that reached some of the units: columns of the rollout with the first and last period of each.

@@ -77,7 +77,7 @@ def outcomes(study: Study) -> Shown:
     rows = [
         [
             o.title,
-            o.role,
+            o.role if o.alternative_to is None else f"another definition of {o.alternative_to}",
             o.kind,
             f"{o.measured}" + (f", out of {o.denominator}" if o.denominator else ""),
             o.unit,

@@ -172,6 +172,13 @@ def beside(estimates: Sequence[Estimate | Refusal], outcomes: Sequence[Outcome])
     estimates  one an outcome, in the same order
     """
     pairs = sorted(zip(estimates, outcomes, strict=True), key=lambda pair: pair[1].role != "balancing")
-    lines = [f"{outcome.role.capitalize()}: {_sentence(estimate, outcome)}" for estimate, outcome in pairs]
+    lines = [f"{_role(outcome)}: {_sentence(estimate, outcome)}" for estimate, outcome in pairs]
     text = lines or ["No other outcome is declared, so that harm elsewhere would not be seen."]
     return Shown(markup.notice("The other outcomes, in the same words", text), "\n".join(text))
+
+
+def _role(outcome: Outcome) -> str:
+    """The role as it begins a line; another definition has none of its own."""
+    if outcome.alternative_to is not None:
+        return f"Another definition of {outcome.alternative_to}"
+    return outcome.role.capitalize()
