@@ -146,8 +146,8 @@ class Case:
         return [
             checks.comparison_curve(self.panel, main, most=SPECIFICATIONS),
             checks.leave_out(self.panel, main),
-            checks.mergers(self.panel, main),
             checks.earlier_rollout(self.panel, main),
+            checks.mergers(self.panel, main),
             checks.neighbours(self.panel, main),
             checks.matching(self.panel, main),
             checks.definitions(self.panel, main, self.definitions),

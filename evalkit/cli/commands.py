@@ -87,7 +87,8 @@ def check(options: Namespace) -> int:
     panel = panels[study.primary.name]
     for warning in _warnings(panels, panel):
         print(f"warning: {warning}")
-    outcomes, joined = len(study.protocol.outcomes), len(panel.joined)
+    outcomes = sum(o.alternative_to is None for o in study.protocol.outcomes)
+    joined = len(panel.joined)
     print(
         f"{study.slug}: sound; {numbers.of(outcomes, 'outcome')}, {numbers.of(joined, 'unit')} in "
         f"{numbers.of(len(panel.cohorts), 'wave')}, {numbers.count(len(panel.never))} never joined, "

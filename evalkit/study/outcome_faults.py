@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evalkit.errors import Fault
-from evalkit.study.protocol import Outcome
+from evalkit.study.outcome import Outcome
 from evalkit.study.text import Tree
 
 

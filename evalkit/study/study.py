@@ -14,7 +14,8 @@ from evalkit import periods
 from evalkit.errors import Fault, StudyError
 from evalkit.study.faults import validate
 from evalkit.study.fields import check_slug
-from evalkit.study.protocol import Outcome, Protocol
+from evalkit.study.outcome import Outcome
+from evalkit.study.protocol import Protocol
 from evalkit.study.text import read_tree
 
 Phase = Literal["pre", "transition", "post", "excluded"]
