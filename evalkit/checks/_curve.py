@@ -15,17 +15,18 @@ from evalkit.estimate import Check, Estimate
 NAMED = 3
 FEWEST = 5  # specifications below this are no curve
 MOST = 0.8  # of specifications that must agree for the answer not to depend on them
+CHANCE = 0.025  # of intervals that exclude zero on one side where there is nothing
 EDGE_SHARE, EDGE_GAP = 0.1, 0.5  # fewer than this as large, and the median this many standard errors less
 
 
 def read(name: str, question: str, estimate: Estimate, data: pd.DataFrame, more: str = "") -> Check:
     """The answer of a curve; `more` is said after the figures.
 
-    Concern when (a) any interval excludes zero on the other side; (b) the declared interval excludes zero
-    and fewer than half of the others do so on its side; (c) it excludes zero and fewer than 10% of the
-    others are as large, with their median half a standard error or more nearer to zero. Inconclusive when
-    under 80% share its sign, when under 80% agree with it on whether zero is excluded, or when fewer than
-    5 others could be computed. `value` is the share of the others with its sign.
+    Concern when (a) more than 2.5% of the other intervals, which is what chance gives, exclude zero on the other
+    side; (b) the declared interval excludes zero and fewer than half of the others do so on its side; (c) it excludes
+    zero and fewer than 10% of the others are as large, with their median half a standard error or more nearer to
+    zero. Inconclusive when under 80% share its sign, when under 80% agree with it on whether zero is excluded, or
+    when fewer than 5 others could be computed. `value` is the share of the others with its sign.
     """
     others = data[~data["main"] & data["reason"].eq("")]
     refused = int(data["reason"].ne("").sum())
@@ -56,7 +57,7 @@ def _judge(estimate: Estimate, signed: pd.Series, same: float, found: tuple[int,
     edge = edge and float(signed.median()) < main - EDGE_GAP * float(head["std_error"])
     if many < FEWEST:
         return "inconclusive", "Too few specifications could be computed to compare."
-    if against:
+    if against > CHANCE * many:
         return "concern", "A reasonable specification gives the opposite answer."
     if real and clear < many / 2:
         return "concern", "Most other specifications do not show it: the answer rests on the one declared."
