@@ -62,7 +62,7 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     zero and fewer than 10% of the others are as large, with their median half a standard error or more nearer to
     zero. Inconclusive when under 80% share its sign, when under 80% agree with it on whether zero is excluded, or
     when fewer than 5 others could be computed. `value` is the share of the others with its sign. `data`: engine,
-    trend, season, window, events (where any is declared), estimate, low, high, main, reason (why refused, else blank).
+    trend, season, window, events (where declared), estimate, low, high, main, reason (why refused, else blank).
     """
     if isinstance(estimate, Refusal) or not fitted(estimate):
         return nothing(NAME, QUESTION, estimate)
