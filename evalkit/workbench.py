@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from evalkit import catalogue, checks, estimators, placebos
 from evalkit.appraisal import Appraisal, appraise
 from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.estimators._did.headline import DESIGNS as CONTRIBUTE
 from evalkit.panel import Panel, build, build_all
 from evalkit.study import Outcome, Study
 
@@ -91,13 +92,14 @@ class Case:
         """Every check that bears on the finding, asked of `estimates` as `estimates()` returns them."""
         *comparative, series = estimates
         carrying = not any(isinstance(one, Estimate) for one in comparative)
+        record = self._record(estimates)
         asked = [
             checks.entry(self.panel),
-            *self._record_of_main(estimates),
+            *self._record_of_main(estimates, record),
             *(one for one in self.sensitivity(estimates) if one.verdict != "not applicable"),
             *(check for one in comparative for check in self.trend_checks(one)),
             *self.series_checks(series, carrying=carrying),
-            checks.agreement(estimates, self.panel),
+            checks.agreement(estimates, self.panel, record),
         ]
         pairs = zip(self.beside(), self.others, strict=True)
         return asked + [checks.balancing(e, o) for e, o in pairs if o.role == "balancing"]
@@ -168,12 +170,27 @@ class Case:
         """The design that carries the finding without each wave and each region: shown, for they may well differ."""
         return [checks.leave_out(self.panel, _first(estimates), by=by) for by in ("wave", "region")]
 
-    def _record_of_main(self, estimates: list[Estimate | Refusal]) -> list[Check]:
-        """Regression to the mean and false positives of the design that carries the finding."""
+    def agreement(self, record: placebos.Calibration, estimates: list[Estimate | Refusal]) -> Check:
+        """Every design against the one that carries the finding; for its table, and where a record is at hand."""
+        return checks.agreement(estimates, self.panel, record)
+
+    def _record(self, estimates: list[Estimate | Refusal]) -> placebos.Calibration | None:
+        """The record of the design that carries the finding, and of those whose distance from it needs draws."""
         main = _first(estimates)
         if isinstance(main, Refusal) or main.design in WITHOUT_COMPARISON:
+            return None
+        single = bool((self.panel.units["cohort"].value_counts() == 1).any())  # nothing is known from contributions
+        others = [e.design for e in estimates if isinstance(e, Estimate)]
+        needed = [d for d in others if single or main.design not in CONTRIBUTE or d not in CONTRIBUTE]
+        return placebos.calibrate(self.panel, tuple(dict.fromkeys((main.design, *needed))), DRAWS)
+
+    def _record_of_main(
+        self, estimates: list[Estimate | Refusal], record: placebos.Calibration | None
+    ) -> list[Check]:
+        """Regression to the mean and false positives of the design that carries the finding."""
+        if record is None:
             return []
-        record = placebos.calibrate(self.panel, (main.design,), DRAWS)
+        main = _first(estimates)
         return [checks.regression_to_the_mean(self.panel, main), checks.calibration(record, main)]
 
     def family(self) -> Check:

@@ -305,8 +305,8 @@ def test_designs_that_do_not_suit_are_refused_with_the_reason():
     assert list(found.found) == ["imputation"]
     assert "already joined" in found.refused["twoway"].what
     assert "joined at once" in found.refused["event_study"].what
-    with pytest.raises(DesignError, match="no weighted sum"):
-        planning.minimal(STATED, PLAN, ("its",))
+    with pytest.raises(DesignError, match="cannot be planned here"):
+        planning.minimal(STATED, PLAN, ("its_pooled",))
     with pytest.raises(DesignError, match="no design called 'group_tme'"):
         planning.minimal(STATED, PLAN, ("group_tme",))
     with pytest.raises(DesignError, match="5 draws are not between"):

@@ -1,102 +1,156 @@
 """Do designs that lean on different assumptions tell the same story?
 
-The designs share their data, so their intervals say little of whether they differ. For those on weighted outcomes
-the difference itself has an error: with psi_gk the contribution of cluster g to design k,
-
-    d = theta_k - theta_1,   Var d = sum over g of (psi_gk - psi_g1)^2,
-
-and all differences from the first design are tested together. It is in the spirit of Hausman (1978),
-Econometrica 46:1251, with an error that holds whichever design is the more precise.
+The designs share their data, so their intervals say little of whether they differ. Every design is set against the
+first, which carries the finding, and the difference has an error of its own (`_apart`): from what units contribute
+to both, from draws in which nothing happened, or from both designs' errors and how they vary together in the draws.
+P-values are adjusted for how many designs are set against the first (Holm 1979, Scand J Stat 6:65).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from evalkit import inference, numbers
-from evalkit.errors import DesignError
-from evalkit.estimate import Check, Estimate, Refusal
-from evalkit.estimators._did.headline import DESIGNS, headline, ruled
-from evalkit.estimators._did.layout import layout
+from evalkit.checks._apart import BOTH, CONTRIBUTIONS, DRAWS, OVERLAP, Apart, apart
+from evalkit.checks._its import labelled
+from evalkit.estimate import Check, Estimate, Refusal, Verdict
 from evalkit.panel import Panel
+from evalkit.placebos import Calibration
 
 NAME = "agreement"
 QUESTION = "Do the designs agree?"
+COLUMNS = [
+    *("design", "title", "estimate", "low", "high", "difference", "error", "difference_low", "difference_high"),
+    *("p", "p_adjusted", "least_p", "draws", "drawn", "how", "why", "assumption"),
+]
+FIGURES = COLUMNS[2:14]
+FIRST = "carries the finding"
+DOUBT = (
+    "a design's assumption is in doubt, or the effect differs so much over time or between large and small units "
+    "that the designs measure different things"
+)
+ALL_MONTHS = 2.0  # spreads or errors from nought beyond which a mean over the draws is worth a word
 
 
-def check(estimates: Sequence[Estimate | Refusal], panel: Panel | None = None) -> Check:
-    """Concern when two headline intervals do not overlap, or comparisons differ by more than chance explains.
+def check(
+    estimates: Sequence[Estimate | Refusal], panel: Panel | None = None, calibration: Calibration | None = None
+) -> Check:
+    """Concern when two headline intervals do not overlap, or a design differs from the first by more than chance.
 
-    panel  with it, comparisons on weighted outcomes are tested against each other
+    panel        with it, comparisons on weighted outcomes are set against each other by what units contribute
+    calibration  with it, other designs by the draws that both were put to, where it holds both
 
-    Inconclusive when a headline lies outside another's interval. `value` is the range of the headlines. The estimates
-    share their data, so that agreement is no independent confirmation.
+    More than chance: p, adjusted for the number of designs that could be set against the first, below 1 - level.
+    Inconclusive when that is so without the adjustment only, be it for want of draws, or a headline lies outside the
+    interval of another and the difference of one of the two could not be tested. Reassuring otherwise: not proof,
+    since they share their data. `value` is the range of the headlines. `data`: `COLUMNS` and label, unit,
+    level, one row a design, the first one first: its headline with interval; its difference from the first, the
+    error and interval of that, p, p adjusted, the least p that could have come out, how many draws and the mean
+    difference in them, how it was got (`contributions`, `draws`, `errors and draws`, `overlap only`), why no better,
+    and what the design leans on; missing where there is none. Not applicable with fewer than two designs.
     """
     usable = [e for e in estimates if isinstance(e, Estimate) and not e.comparison_only]
     if len(usable) <= 1:
         return Check(NAME, QUESTION, "not applicable", "Fewer than two designs could be computed.")
-    heads = [e.headline for e in usable]
-    spread = float(max(h["estimate"] for h in heads) - min(h["estimate"] for h in heads))
-    titles = [e.title.lower() for e in usable]
-    names = f"{', '.join(titles[:-1])} and {titles[-1]}"
-    tested, p = ("", 1.0) if panel is None else _tested(usable, panel)
-    if max(h["low"] for h in heads) > min(h["high"] for h in heads):
-        reading = (
-            f"The intervals of {names} do not all overlap, so a design's assumption is in doubt, or the effect "
-            f"differs so much over time or between large and small units that the designs measure different things."
-        )
-        return Check(NAME, QUESTION, "concern", reading + tested, spread)
-    if p <= 1 - usable[0].level:
-        reading = f"The intervals of {names} overlap.{tested} That is more than chance: an assumption is in doubt."
-        return Check(NAME, QUESTION, "concern", reading, spread)
-    outside = [h for h in heads if any(not o["low"] <= h["estimate"] <= o["high"] for o in heads)]
-    if outside:
-        places = numbers.decimals_for([h["std_error"] for h in heads])
-        ends = [numbers.signed(f(h["estimate"] for h in heads), places) for f in (min, max)]
-        reading = (
-            f"The intervals of {names} overlap, but the estimates run from {ends[0]} to {ends[1]} {usable[0].unit}, "
-            f"and one lies outside another's interval."
-        )
-        return Check(NAME, QUESTION, "inconclusive", reading + tested, spread)
-    reading = f"The intervals of {names} overlap. They share their data, so this is no independent confirmation."
-    return Check(NAME, QUESTION, "reassuring", reading + tested, spread)
+    first, *others = usable
+    data = _table(usable, [apart(first, other, panel, calibration) for other in others])
+    spread = float(data["estimate"].max() - data["estimate"].min())
+    verdict, reading = _judged(data, usable)
+    return Check(NAME, QUESTION, verdict, reading, spread, "", data)
 
 
-def _tested(usable: list[Estimate], panel: Panel) -> tuple[str, float]:
-    """How comparisons on weighted outcomes differ, in words, and the p-value; blank and one with fewer than two."""
-    chosen = [e for e in usable if e.design in DESIGNS]
-    try:
-        found = differences([e.design for e in chosen], panel) if len(chosen) > 1 else None
-    except DesignError:
-        return "", 1.0
-    if found is None:
-        return "", 1.0
-    d, error, p = found
-    k = int(np.argmax(np.abs(d / error)))
-    places = numbers.decimals_for([float(error[k])])
-    size = f"{numbers.signed(float(d[k]), places)} {usable[0].unit}"
-    return (
-        f" Allowing for the data they share, {chosen[k + 1].title.lower()} differs from {chosen[0].title.lower()} by "
-        f"{size} (standard error {numbers.number(float(error[k]), places)}; {numbers.p_text(p)}).",
-        p,
+def _judged(data: pd.DataFrame, usable: list[Estimate]) -> tuple[Verdict, str]:
+    titles, alpha = [e.title.lower() for e in usable], 1 - usable[0].level
+    names, tested = f"{', '.join(titles[:-1])} and {titles[-1]}", _tested(data)
+    if data["low"].max() > data["high"].min():
+        return "concern", f"The intervals of {names} do not all overlap, so {DOUBT}.{tested}"
+    overlap = f"The intervals of {names} overlap"
+    if (data["p_adjusted"] < alpha).any():
+        return "concern", f"{overlap}.{tested} That is more than chance: {DOUBT}."
+    if (data["p"] < alpha).any():
+        cautious = "but a difference is more than chance until the number of designs is allowed for"
+        return "inconclusive", f"{overlap}, {cautious}.{tested}"
+    if _outside(data):
+        places = numbers.decimals_for([e.headline["std_error"] for e in usable])
+        ends = [numbers.signed(float(f(data["estimate"])), places) for f in (min, max)]
+        run = f"but the estimates run from {ends[0]} to {ends[1]} {usable[0].unit}"
+        return "inconclusive", f"{overlap}, {run}, and one lies outside another's interval.{tested}"
+    return "reassuring", f"{overlap}. They share their data, so this is no independent confirmation.{tested}"
+
+
+def _table(usable: list[Estimate], found: list[Apart]) -> pd.DataFrame:
+    rows = []
+    for one, other in zip(usable, [None, *found], strict=True):
+        head = one.headline
+        row: dict[str, Any] = {
+            "design": one.design,
+            "title": one.title,
+            "assumption": one.assumption,
+            "how": FIRST,
+            "why": "",
+        }
+        row |= {name: float(head[name]) for name in ("estimate", "low", "high")}
+        if other is not None:
+            row |= {"difference": other.difference, "how": other.how, "why": other.why, "draws": other.draws}
+        if other is not None and other.p is not None and other.reach is not None:
+            low, high = other.difference - other.reach, other.difference + other.reach
+            row |= {"error": other.error, "difference_low": low, "difference_high": high, "drawn": other.drawn}
+            row |= {"p": other.p, "least_p": other.least}
+        rows.append(row)
+    data = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    data[FIGURES] = data[FIGURES].astype(float)
+    known = data["p"].notna()
+    data.loc[known, "p_adjusted"] = inference.holm(data.loc[known, "p"].to_numpy())
+    return labelled(data, usable[0])
+
+
+def _outside(data: pd.DataFrame) -> bool:
+    """Whether a headline lies outside another's interval, of two whose differences were not both tested."""
+    rows = data.to_dict("records")
+    untested = [row["how"] == OVERLAP for row in rows]
+    return any(
+        not (b["low"] <= a["estimate"] <= b["high"] and a["low"] <= b["estimate"] <= a["high"])
+        for (i, a), (k, b) in combinations(enumerate(rows), 2)
+        if untested[i] or untested[k]
     )
 
 
-def differences(designs: list[str], panel: Panel) -> tuple[np.ndarray, np.ndarray, float]:
-    """Headlines less that of the first design, shape (K - 1,), their errors, and the p-value that all are nought.
+def _tested(data: pd.DataFrame) -> str:
+    """What each difference from the first amounts to, and how it was judged, in words."""
+    first, unit = data["title"].iloc[0].lower(), data["unit"].iloc[0]
+    text, said = "", " Allowing for the data they share,"
+    for row in data.iloc[1:].itertuples():
+        if row.how == OVERLAP:
+            text += f" For {row.title.lower()} nothing but the overlap can be said: {row.why}."
+            continue
+        places = numbers.decimals_for([row.error])
+        span = numbers.interval(row.difference_low, row.difference_high, places)
+        text += (
+            f"{said} {row.title.lower()} differs from {first} by {numbers.signed(row.difference, places)} {unit} "
+            f"({numbers.per_cent(row.level)} interval {span}; {numbers.p_text(row.p)}"
+            f"{_adjusted(data, row.p_adjusted)}{_by(row.how, row.draws)})."
+        )
+        said = " And"
+        if row.how == BOTH and abs(row.drawn) > ALL_MONTHS * row.error:
+            text += (
+                f" In the draws, where nothing happened, the two differ by {numbers.signed(row.drawn, places)} on "
+                f"average: what moved every unit in those periods is in a series of the joined units alone."
+            )
+    return text
 
-    Raises DesignError when a headline is not identified, or the designs coincide.
-    """
-    arrays = layout(panel)
-    found = [headline(design, arrays, ruled(panel, design, arrays)) for design in designs]
-    theta = np.array([one.estimate(arrays.Y)[0] for one in found])
-    psi = np.column_stack([one.by_cluster(arrays.Y)[:, 0] for one in found])
-    apart = psi[:, 1:] - psi[:, :1]
-    error = np.sqrt((apart**2).sum(axis=0))
-    if not (error > inference.ROUNDING * np.sqrt((psi**2).sum(axis=0)).max()).all():
-        raise DesignError("the designs coincide on these data")
-    df = float((np.abs(psi).max(axis=1) > 0).sum() - 1)
-    _, _, p = inference.wald(theta[1:] - theta[0], apart.T @ apart, df)
-    return theta[1:] - theta[0], error, p
+
+def _adjusted(data: pd.DataFrame, p: float) -> str:
+    many = int(data["p"].notna().sum())
+    return f", {numbers.p_text(p)} allowing for {many} differences" if many > 1 else ""
+
+
+def _by(how: str, draws: float) -> str:
+    return {
+        CONTRIBUTIONS: "",
+        DRAWS: f", by {numbers.count(draws)} draws, which can give no p below {numbers.p_value(1 / (1 + draws))}",
+        BOTH: f", by both errors and how they vary together in {numbers.count(draws)} draws",
+    }[how]

@@ -70,7 +70,10 @@ def _power(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     baseline.add_argument(
         "study", metavar="STUDY", nargs="?", help="its untouched data; the plan follows its rollout"
     )
-    stated = "instead of a study: mean=59,between=9,within=4.3,rho=0.6 (standard deviations, autocorrelation)"
+    stated = (
+        "instead of a study: mean=59,between=9,within=4.3,rho=0.6 (standard deviations, autocorrelation); for its, "
+        "also shared=1.5,shared_rho=0.6 of what moves all units alike"
+    )
     baseline.add_argument("--moments", metavar="LIST", help=stated)
     power.add_argument("--outcome", metavar="NAME", help="of the study; default the primary one")
     power.add_argument("--joined", type=_whole, metavar="N", help="units that join, all waves together")
@@ -84,7 +87,11 @@ def _power(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     power.add_argument("--transition", type=_whole, metavar="N", help="periods from joining that count as neither")
     power.add_argument("--frequency", choices=("month", "quarter", "year"), help="with --moments; default month")
     power.add_argument(
-        "--design", nargs="+", action="extend", metavar="NAME", help="default: those that suit the waves"
+        "--design",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="default: those that suit the waves; also its, controlled_its, synthetic_did",
     )
     power.add_argument(
         "--draws", type=_positive, default=1000, metavar="N", help="pseudo-collaboratives; default 1000"

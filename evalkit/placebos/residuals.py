@@ -25,7 +25,7 @@ from evalkit.estimators._did.headline import headline, ruled
 from evalkit.estimators._did.layout import Layout, layout
 from evalkit.estimators._did.linear import CHUNK
 from evalkit.panel import Panel
-from evalkit.placebos.runs import Run, half_widths, profiles
+from evalkit.placebos.runs import Run, half_widths, numbered, profiles
 
 LONGEST = {"month": 12, "quarter": 4, "year": 3}  # periods of a block
 SHORTEST = 3
@@ -118,4 +118,5 @@ def weighed(design: str, source: Resampled, draws: int, seed: int) -> Run:
     gram = parts @ np.swapaxes(parts, 1, 2)
     error = np.sqrt(gram[:, 0, 0])
     half = half_widths(panel, arrays, error)
-    return Run(design, np.concatenate(theta), error, half, gram, np.tile(shift, (draws, 1)), 0, whole=False)
+    at = numbered(np.arange(draws))
+    return Run(design, np.concatenate(theta), error, half, gram, np.tile(shift, (draws, 1)), 0, whole=False, at=at)

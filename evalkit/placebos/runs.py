@@ -8,7 +8,7 @@ whole, on fewer draws, and are judged by the interval that they report.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,13 @@ from evalkit.estimators._did.absorb import Sample, period_effects
 from evalkit.estimators._did.headline import DESIGNS, Rule, headline, ruled
 from evalkit.estimators._did.layout import Layout
 from evalkit.estimators._did.relabelled import Outcome, figures
+from evalkit.estimators._its.brief import headlines
 from evalkit.panel import Panel
 from evalkit.placebos.pool import Place
 
 PROFILES = ("constant", "building up", "relative")
 YEAR = {"month": 12, "quarter": 4, "year": 1}  # periods over which an effect builds up
+SERIES = ("its", "its_pooled", "its_event_time")  # of the joined units alone: what moves every unit stays in them
 INDEPENDENT = "independent"  # two-way fixed effects with errors taken as independent, as a warning
 
 
@@ -39,6 +41,7 @@ class Run:
     shift    estimate of each profile's unit effect, shape (B, 3); empty where fitted whole
     lost     draws in which the design was refused
     whole    whether each draw was fitted whole
+    at       which draw each estimate is of: its place, and its number there; shape (B, 2), empty where not known
     """
 
     design: str
@@ -49,6 +52,7 @@ class Run:
     shift: np.ndarray
     lost: int
     whole: bool
+    at: np.ndarray = field(default_factory=lambda: np.empty((0, 2), int))
 
     @property
     def rejected(self) -> np.ndarray:
@@ -87,8 +91,14 @@ def weighed(design: str, place: Place, drawn: np.ndarray) -> Run:
     found = figures(design, arrays, ruled(panel, design, arrays), asked, drawn)
     half = half_widths(panel, arrays, found.error())
     return Run(
-        design, found.theta[:, 0], found.error(), half, found.gram, found.theta[:, 1:], found.lost, whole=False
-    )
+        design, found.theta[:, 0], found.error(), half, found.gram, found.theta[:, 1:], found.lost, whole=False,
+        at=numbered(found.kept),
+    )  # fmt: skip
+
+
+def numbered(kept: np.ndarray) -> np.ndarray:
+    """`Run.at` of draws at one place; their numbers, shape (B,)."""
+    return np.column_stack([np.zeros(len(kept), int), kept])
 
 
 def independent(place: Place, drawn: np.ndarray) -> Run:
@@ -96,13 +106,12 @@ def independent(place: Place, drawn: np.ndarray) -> Run:
 
     What happens where months of one unit are taken to tell something new each; shown to be avoided.
     """
-    level, rows, lost = place.panel.study.protocol.level, [], 0
-    for g in drawn:
+    level, rows, kept = place.panel.study.protocol.level, [], []
+    for k, g in enumerate(drawn):
         made = place.layout.joining(g)
         try:
             linear = headline("twoway", made, Rule())
         except DesignError:
-            lost += 1
             continue
         used = made.only(~made.of("transition"))
         w = linear.spread()[:, :, 0]
@@ -110,8 +119,9 @@ def independent(place: Place, drawn: np.ndarray) -> Run:
         residual = _residual(used)
         df = float(used.seen.sum() - used.seen.any(axis=1).sum() - used.seen.any(axis=0).sum())
         error = np.sqrt(max((residual**2).sum() - theta**2 / square, 0.0) / df * square)
+        kept.append(k)
         rows.append((theta, error, stats.t.ppf(0.5 + level / 2, df) * error))
-    return _plain(INDEPENDENT, rows, lost)
+    return _plain(INDEPENDENT, rows, kept, len(drawn))
 
 
 def _residual(layout: Layout) -> np.ndarray:
@@ -127,16 +137,24 @@ def _residual(layout: Layout) -> np.ndarray:
 def fitted(design: str, place: Place, drawn: np.ndarray) -> Run:
     """Any design, fitted whole on each drawn rollout, judged by the interval it reports."""
     window, units = place.panel.study.window, place.panel.units.index
-    rows, lost = [], 0
-    for g in drawn:
+    rows, kept = [], []
+    for k, g in enumerate(drawn):
         cohort = pd.Series([window[int(c)] if np.isfinite(c) else pd.NaT for c in g], index=units)
         found = estimators.attempt(design, place.panel.joining(cohort))
         if not isinstance(found, Estimate):
-            lost += 1
             continue
         head = found.headline
+        kept.append(k)
         rows.append((head["estimate"], head["std_error"], _reach(head)))
-    return _plain(design, rows, lost)
+    return _plain(design, rows, kept, len(drawn))
+
+
+def series(place: Place, drawn: np.ndarray) -> Run:
+    """The interrupted time series on each drawn rollout: as `fitted`, without what is not looked at."""
+    found = headlines(place.panel, np.isfinite(drawn))
+    kept = [k for k, head in enumerate(found) if head is not None]
+    heads = [pd.Series(head) for head in found if head is not None]
+    return _plain("its", [(h["estimate"], h["std_error"], _reach(h)) for h in heads], kept, len(drawn))
 
 
 def _reach(head: pd.Series) -> float:
@@ -145,15 +163,18 @@ def _reach(head: pd.Series) -> float:
     return float(abs(head["estimate"] - end))
 
 
-def _plain(design: str, rows: list[tuple[float, float, float]], lost: int) -> Run:
+def _plain(design: str, rows: list[tuple[float, float, float]], kept: list[int], draws: int) -> Run:
     estimate, error, half = np.array(rows, float).reshape(-1, 3).T
-    return Run(design, estimate, error, half, np.empty((0, 0, 0)), np.empty((0, 0)), lost, whole=True)
+    lost, at = draws - len(kept), numbered(np.array(kept, int))
+    return Run(design, estimate, error, half, np.empty((0, 0, 0)), np.empty((0, 0)), lost, whole=True, at=at)
 
 
 def run(design: str, place: Place, drawn: np.ndarray, *, whole: bool = False) -> Run:
     """A design on drawn rollouts, by the quicker way that it has, or fitted whole."""
     if design == INDEPENDENT:
         return independent(place, drawn)
+    if design == "its":
+        return series(place, drawn)
     quick = design in DESIGNS and not whole
     return weighed(design, place, drawn) if quick else fitted(design, place, drawn)
 
@@ -167,4 +188,5 @@ def together(runs: list[Run]) -> Run:
     return Run(
         runs[0].design, stacked("estimate"), stacked("error"), stacked("half"), stacked("gram"), stacked("shift"),
         sum(r.lost for r in runs), runs[0].whole,
+        np.concatenate([r.at + np.array([k, 0]) for k, r in enumerate(runs)]),
     )  # fmt: skip

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from evalkit import numbers, periods
-from evalkit.errors import DesignError
+from evalkit.errors import DesignError, Fault
 from evalkit.estimators._did import front
 from evalkit.estimators._did.headline import DESIGNS, Rule
 from evalkit.estimators._did.layout import layout
@@ -28,7 +28,9 @@ from evalkit.panel import Panel
 from evalkit.periods import Frequency
 from evalkit.planning.moments import EXAMPLE, Moments, fitted
 from evalkit.planning.plan import Plan
+from evalkit.planning.shared import spread, together
 from evalkit.planning.source import Courses, Source
+from evalkit.study.options import ModelOptions
 
 DATES = 3  # starts of the block over which draws are spread at least, where there is time
 
@@ -94,6 +96,10 @@ class Measured:
             errors=getattr(options, "errors", "auto"),
         )
 
+    def options(self) -> ModelOptions:
+        """The protocol's."""
+        return self.panel.study.protocol.model
+
     def sentence(self) -> str:
         """What there is."""
         protocol = self.panel.study.protocol
@@ -110,15 +116,13 @@ class Measured:
     def moments(self) -> Moments:
         """The moments of these unit-periods. Raises DesignError with too few, or with errors clustered on groups."""
         self._single()
-        found = self._fitted
-        return Moments(
-            found["mean"], found["between"], found["within"], found["rho"], self.frequency, self.level, self.label,
-            self.unit, self.sign,
-        )  # fmt: skip
+        said = {"frequency": self.frequency, "level": self.level, "label": self.label, "unit": self.unit}
+        return Moments(**self._fitted, **said, sign=self.sign)  # type: ignore[arg-type]
 
     @cached_property
     def _fitted(self) -> dict[str, float]:
-        return fitted(self.values, self.usable)
+        found = fitted(self.values, self.usable)
+        return {**found, **together(self.values, self.usable, self.panel.study.window)}
 
     def modelled(self) -> Modelled:
         """The same outcome simulated from its moments, for plans that the data cannot hold, and to hold against."""
@@ -147,7 +151,9 @@ class Measured:
             )
         starts = np.flatnonzero(whole.sum(axis=0) >= drawn.units)
         courses, told = self._courses(drawn, whole, starts), self._told(plan, drawn, starts)
-        return Source(drawn, courses, _wider(plan, drawn), told, bool((self.values[self.usable] >= 0).all()))
+        positive, (common, why) = bool((self.values[self.usable] >= 0).all()), spread(starts, plan.length, self._noun)
+        unsteady = None if why is None else Fault(why, self.panel.study.slug, self._instead())
+        return Source(drawn, courses, _wider(plan, drawn), told, positive, None, common, unsteady)
 
     def _courses(self, drawn: Plan, whole: np.ndarray, starts: np.ndarray) -> Courses:
         def courses(draws: int, random: np.random.Generator) -> np.ndarray:
@@ -192,8 +198,11 @@ class Measured:
             f"the plan takes {plan.length} {self._noun(plan.length)} in a row, and no unit has more than {longest} "
             "that are reported and untouched",
             self.panel.study.slug,
-            f"plan a shorter time, or state moments, such as {self._stated()}",
+            self._instead(),
         )
+
+    def _instead(self) -> str:
+        return f"plan a shorter time, or state moments, such as {self._stated()}"
 
     def _stated(self) -> str:
         """The moments of the data as they are stated on the command line."""
@@ -252,6 +261,10 @@ class Modelled:
     def rule(self, design_name: str) -> Rule:
         """The protocol's options of a design."""
         return self.measured.rule(design_name)
+
+    def options(self) -> ModelOptions:
+        """The protocol's."""
+        return self.measured.options()
 
     def sentence(self) -> str:
         """The moments. Raises DesignError with too few unit-periods."""

@@ -7,13 +7,14 @@ For units that join at once, T1 periods before and T2 after, and independent err
     ( t + z ) s sqrt( (1/a + 1/b) (1/T1 + 1/T2) )
 
 t the quantile of Student's t for the interval and z the normal one for 80 % (Bloom 1995, Evaluation Review 19:547).
-Persistent errors make it larger, and more periods then help less than more units do.
+Persistent errors make it larger, and more periods then help less than more units do. Interrupted time series and
+synthetic difference-in-differences go through `injected`, the latter in fewer draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,12 @@ from evalkit.placebos.calibration import SEED
 from evalkit.placebos.power import POWER, detectable
 from evalkit.placebos.record import Calibrated
 from evalkit.placebos.runs import PROFILES, Run, profiles
+from evalkit.planning import series, synthetic
 from evalkit.planning.plan import Plan
+from evalkit.planning.series import CONTROLLED, OWN, columns_of
 from evalkit.planning.source import Baseline, Source
 
+PLANNED = (*DESIGNS, OWN, CONTROLLED, synthetic.NAME)
 DRAWS = 1_000
 FEWEST, MOST = 100, 50_000  # draws
 BATCH = 200_000  # outcomes gone through at once: few enough for a processor's own memory
@@ -44,10 +48,12 @@ class Minimal:
     """What one design would find.
 
     sizes           minimal detectable effect by profile, in the outcome's unit, per cent for `relative`
-    sizes_error     error of the one that is constant from drawing
+    sizes_error     error of the first of them from drawing
     std_error       median standard error, in the outcome's unit
     false_positive  share of draws without an effect whose interval excludes nought; monte_carlo its error
     draws           how many there were
+    divided         what sizes and errors were divided by
+    missed          profiles without a size, and why
     """
 
     design: str
@@ -57,6 +63,8 @@ class Minimal:
     false_positive: float
     monte_carlo: float
     draws: int
+    divided: float = 1.0
+    missed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +72,7 @@ class Detectable:
     """Every design under one plan.
 
     source   what was drawn, in words; blank where nothing could be
+    notes    what else a reader must know of it, one sentence each, without full stops
     wider    what sizes and errors were divided by
     found    by design
     refused  by design, why not
@@ -75,6 +84,7 @@ class Detectable:
     wider: float
     found: dict[str, Minimal]
     refused: dict[str, Fault]
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """The plan, and how many designs were computed."""
@@ -91,6 +101,7 @@ class Detectable:
             "origin": self.baseline.origin,
             "plan": asdict(self.plan),
             "source": self.source,
+            "notes": list(self.notes),
             "divided_by": self.wider,
             "designs": [asdict(one) for one in self.found.values()],
             "refused": [{"design": design, "why": str(fault)} for design, fault in self.refused.items()],
@@ -120,7 +131,7 @@ def minimal(
     """The least effect that each design would find with 80 % power.
 
     baseline  a panel's untouched unit-periods (`measured`) or stated `Moments`
-    designs   of `headline.DESIGNS`; default those that suit the plan
+    designs   of `PLANNED`; default those that suit the plan
 
     The same seed gives the same figures. A design that the plan does not identify, and every design where
     the baseline cannot hold the plan, is refused with the reason. Raises DesignError for an unknown design
@@ -136,7 +147,10 @@ def minimal(
     linears: dict[str, Linear] = {}
     for design in wanted:
         try:
-            linears[design] = _weights(design, baseline, source.plan)
+            if design in DESIGNS:
+                linears[design] = _weights(design, baseline, source.plan)
+            else:
+                found[design] = _refitted(design, baseline, source, draws, seed)
         except DesignError as refusal:
             refused[design] = refusal.faults[0]
     runs = _runs(linears, baseline, source, draws, seed)
@@ -145,17 +159,59 @@ def minimal(
             found[design] = _judged(run, baseline, source)
         except DesignError as refusal:
             refused[design] = refusal.faults[0]
-    return Detectable(baseline, plan, source.sentence, source.wider, found, refused)
+    found = {design: found[design] for design in wanted if design in found}
+    return Detectable(baseline, plan, source.sentence, source.wider, found, refused, _notes(source, found))
+
+
+def _notes(source: Source, found: dict[str, Minimal]) -> tuple[str, ...]:
+    """What designs need that are not weighted sums of outcomes."""
+    out = []
+    if OWN in found:
+        out.append(f"{title(OWN)} holds what moves every unit: {source.common}")
+        if source.wider > 1:
+            out.append(f"Its sizes are those of {source.plan.joined} joined units and are not divided")
+    if {OWN, CONTROLLED} & set(found):
+        out.append("Series are planned on the outcome's own scale, without other interventions")
+    out += [f"{title(one.design)}: {why}" for one in found.values() for why in one.missed.values()]
+    few = {one.draws for one in found.values()}
+    if len(few) > 1:
+        out.append(
+            f"{title(synthetic.NAME)} is fitted draw by draw, in {min(few)} of {numbers.count(max(few))} draws"
+        )
+    return tuple(out)
+
+
+def _refitted(design: str, baseline: Baseline, source: Source, draws: int, seed: int) -> Minimal:
+    """A design that is no weighted sum. Raises DesignError with the reason where it cannot be had."""
+    if design == synthetic.NAME:
+        one = synthetic.run(baseline, source, synthetic.blocks_of(source.plan, baseline), draws, seed)
+    else:
+        one = series.run(design, baseline, source, columns_of(design, source.plan, baseline), draws, seed)
+    sign, wider = baseline.sign, 1.0 if one.common else source.wider
+    sizes, missed = {}, {}
+    for profile in [p for p in PROFILES if p in one.profiles]:
+        try:
+            sizes[profile] = one.least(profile, POWER, sign) / wider
+        except DesignError as refusal:
+            missed[profile] = refusal.faults[0].what
+    if not sizes:
+        raise DesignError("; ".join(missed.values()))
+    noise = float(np.sqrt(POWER * (1 - POWER) / len(one.error)))
+    ends = [one.least(next(iter(sizes)), POWER + side * noise, sign) / wider for side in (-1, 1)]
+    rate = float((np.abs(one.estimate) > one.half).mean())
+    error = float(np.sqrt(rate * (1 - rate) / len(one.error)))
+    middle = float(np.median(one.error)) / wider
+    return Minimal(design, sizes, (ends[1] - ends[0]) / 2, middle, rate, error, len(one.error), wider, missed)
 
 
 def _sound(designs: tuple[str, ...], draws: int) -> None:
-    fix = f"use some of {', '.join(DESIGNS)}"
+    fix = f"use some of {', '.join(PLANNED)}"
     unknown = [d for d in designs if d not in names()]
     if unknown:
         raise DesignError(f"there is no design called '{unknown[0]}'", fix=fix)
-    other = [d for d in designs if d not in DESIGNS]
+    other = [d for d in designs if d not in PLANNED]
     if other:
-        raise DesignError(f"{title(other[0])} cannot be planned here: it is no weighted sum of outcomes", fix=fix)
+        raise DesignError(f"{title(other[0])} cannot be planned here", fix=fix)
     if isinstance(draws, bool) or not isinstance(draws, int) or not FEWEST <= draws <= MOST:
         raise DesignError(f"{draws} draws are not between {FEWEST} and {numbers.count(MOST)}")
 
@@ -233,4 +289,5 @@ def _judged(run: Run, baseline: Baseline, source: Source) -> Minimal:
         record.false_positive,
         record.monte_carlo,
         record.draws,
+        wider,
     )

@@ -8,9 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
+from evalkit.errors import Fault
 from evalkit.estimators._did.headline import Rule
 from evalkit.periods import Frequency
 from evalkit.planning.plan import Plan
+from evalkit.study.options import ModelOptions
 
 Courses = Callable[[int, np.random.Generator], np.ndarray]
 
@@ -24,6 +26,10 @@ class Source:
     wider     how much wider an interval is here than under the plan asked for, from numbers of units alone
     sentence  what is drawn
     positive  whether the outcome has one sign, so that a share of it makes sense
+    shared    draws and a generator to what moves all units alike beside `courses`, shape (draws, T); None where it is
+              part of them
+    common    what moves all units alike, in words, for designs in which it counts
+    unsteady  why draws do not show how that varies; None where they do
     """
 
     plan: Plan
@@ -31,6 +37,9 @@ class Source:
     wider: float
     sentence: str
     positive: bool
+    shared: Courses | None = None
+    common: str = ""
+    unsteady: Fault | None = None
 
 
 class Baseline(Protocol):
@@ -62,6 +71,9 @@ class Baseline(Protocol):
 
     def rule(self, design_name: str) -> Rule:
         """What is declared of a design."""
+
+    def options(self) -> ModelOptions:
+        """What is declared of every design."""
 
     def sentence(self) -> str:
         """The baseline in words."""

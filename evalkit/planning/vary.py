@@ -20,7 +20,7 @@ from evalkit.planning.source import Baseline
 VARIED = ("joined", "comparison", "before", "after", "waves")
 TIMES = (0.5, 0.75, 1.0, 1.5, 2.0)  # of what the plan has
 WAVES = (1, 2, 3, 4, 6)
-COLUMNS = ["varied", "value", "own", "design", "profile", "size", "std_error"]
+COLUMNS = ["varied", "value", "own", "design", "profile", "size", "std_error", "draws"]
 REFUSED = ["varied", "value", "design", "why"]
 
 
@@ -29,7 +29,7 @@ class Varied:
     """Minimal detectable effects around a plan.
 
     sizes    `COLUMNS`: what was varied, its value, whether that is the plan's own, design, profile, minimal
-             detectable effect (in the outcome's unit, per cent for `relative`), median standard error
+             detectable effect (in the outcome's unit, per cent for `relative`), median standard error, draws
     refused  `REFUSED`: the designs and values that could not be, and why
     """
 
@@ -88,7 +88,8 @@ def vary(
                 continue
             refused += [(name, value, design, fault.what) for design, fault in found.refused.items()]
             for one in found.found.values():
-                sizes += [(name, value, kept, one.design, p, size, one.std_error) for p, size in one.sizes.items()]
+                same = (name, value, kept, one.design)
+                sizes += [(*same, p, size, one.std_error, one.draws) for p, size in one.sizes.items()]
     return Varied(baseline, plan, pd.DataFrame(sizes, columns=COLUMNS), pd.DataFrame(refused, columns=REFUSED))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from evalkit import markup, numbers
 from evalkit.estimators import title
 from evalkit.markup import Shown
@@ -19,6 +21,9 @@ LOOKS = [
     (LIGHT_GREY, "-", "v"),
     (DARK_BLUE, ":", "x"),
     (ORANGE, ":", "P"),
+    (TURQUOISE, ":", "*"),
+    (GREY, "-", "<"),
+    (LIGHT_GREY, "--", ">"),
 ]
 
 
@@ -35,9 +40,8 @@ def planned(found: Varied, name: str = "joined", profile: str = "constant") -> S
     unit = "per cent of the outcome" if profile == "relative" else base.unit
     with canvas() as (figure, axes):
         for (design, line), (colour, style, marker) in zip(wide.items(), LOOKS, strict=False):
-            axes.plot(
-                line.index, line.to_numpy(), color=colour, linestyle=style, marker=marker, label=title(str(design))
-            )
+            label = _label(str(design), data)
+            axes.plot(line.index, line.to_numpy(), color=colour, linestyle=style, marker=marker, label=label)
         own = getattr(found.plan, name)
         if own in wide.index:
             axes.axvline(own, color=LIGHT_GREY, linewidth=1, zorder=0)
@@ -62,6 +66,12 @@ def planned(found: Varied, name: str = "joined", profile: str = "constant") -> S
         [numbers.count(value), *[numbers.number(float(v), places) or "refused" for v in row]]
         for value, row in zip(wide.index, wide.to_numpy(), strict=True)
     ]
-    header = [what, *[title(str(design)) for design in wide.columns]]
+    header = [what, *[_label(str(design), data) for design in wide.columns]]
     caption = f"{base.label}: least effect found by {what[0].lower()}{what[1:]}; {base.origin}"
     return shown(figure, alt, caption, header, rows)
+
+
+def _label(design: str, data: pd.DataFrame) -> str:
+    """A design, with its number of draws where others have more."""
+    own, most = int(data.loc[data["design"].eq(design), "draws"].min()), int(data["draws"].max())
+    return f"{title(design)} ({own} draws)" if own < most else title(design)

@@ -1,5 +1,6 @@
 """Tables: what was declared, what was found, what was asked; formatted, never computed."""
 
+from evalkit.tables.agreement import agreement
 from evalkit.tables.appraisal import bias_questions, checklist, risk_of_bias
 from evalkit.tables.comparisons import balance, engines, family
 from evalkit.tables.general import checks, data_warnings, diagnostics, estimates, files, outcomes, protocol, waves
@@ -10,6 +11,7 @@ from evalkit.tables.series import declared
 from evalkit.tables.synthetic import weights
 
 __all__ = [
+    "agreement",
     "balance",
     "bias_questions",
     "calibration",

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from evalkit import markup, numbers
 from evalkit.estimators import title
 from evalkit.markup import Shown
 from evalkit.placebos.power import POWER
-from evalkit.planning import Detectable, Varied
+from evalkit.planning import Detectable, Minimal, Varied
 from evalkit.planning.vary import VARIED, called
 
-NONE = "does not apply"
+NONE, MISSED = "does not apply", "not found"
 
 
 def detectable(found: Detectable) -> Shown:
     """The least effect that each design would find under one plan, with what was drawn and what was refused."""
     base = found.baseline
     plan = f"The plan: {found.plan.sentence(base.frequency)}."
-    notes = [plan, *([f"Drawn: {found.source}."] if found.source else [])]
+    notes = [plan, *([f"Drawn: {found.source}."] if found.source else []), *[f"{note}." for note in found.notes]]
     reasons: dict[str, list[str]] = {}
     for design, fault in found.refused.items():
         reasons.setdefault(f"{fault.what}{f'; {fault.fix}' if fault.fix else ''}", []).append(title(design))
@@ -33,19 +35,20 @@ def detectable(found: Detectable) -> Shown:
     rows = [
         [
             title(one.design),
-            numbers.number(one.sizes["constant"], places),
+            numbers.number(one.sizes["constant"], places) if "constant" in one.sizes else MISSED,
             numbers.number(one.sizes_error, places),
-            numbers.number(one.sizes["building up"], places),
-            numbers.number(one.sizes["relative"], 1) if "relative" in one.sizes else NONE,
+            numbers.number(one.sizes["building up"], places) if "building up" in one.sizes else MISSED,
+            numbers.number(one.sizes["relative"], 1) if "relative" in one.sizes else _without(one),
             numbers.number(one.std_error, places),
             f"{numbers.number(100 * one.false_positive, 1)} \N{PLUS-MINUS SIGN} "
             f"{numbers.number(100 * one.monte_carlo, 1)}",
+            numbers.count(one.draws),
         ]
         for one in found.found.values()
     ]
     header = [
         "Design", "From joining on", "Error from drawing", "Building up over a year", "Per cent of the outcome",
-        "Typical standard error", "Found where there is nothing, %",
+        "Typical standard error", "Found where there is nothing, %", "Draws",
     ]  # fmt: skip
     return _with_notes(header, rows, caption, [*notes, *refused])
 
@@ -75,7 +78,18 @@ def varied(found: Varied, profile: str = "constant") -> Shown:
         f"a time; {base.origin}"
     )
     header = ["Changed", *[title(design) for design in designs]]
-    return _with_notes(header, rows, caption, _reasons(found))
+    return _with_notes(header, rows, caption, [*_draws(part), *_reasons(found)])
+
+
+def _without(one: Minimal) -> str:
+    return MISSED if "relative" in one.missed else NONE
+
+
+def _draws(part: pd.DataFrame) -> list[str]:
+    """Which designs were put to fewer draws."""
+    most = int(part["draws"].max())
+    few = part.groupby("design", sort=False)["draws"].min()
+    return [f"{title(str(d))}: {n} draws, not {numbers.count(most)}." for d, n in few[few < most].items()]
 
 
 def _reasons(found: Varied) -> list[str]:

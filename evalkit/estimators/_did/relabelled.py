@@ -7,7 +7,7 @@ of as many sums as there are types, all formed once. Elsewhere every rollout is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -43,11 +43,13 @@ class Figures:
     theta  shape (B, q)
     gram   shape (B, q, q): the variance of the estimate of outcome k is gram[:, k, k]
     lost   rollouts without a row, under which the headline was not identified
+    kept   which rollout each row is of, shape (B,)
     """
 
     theta: np.ndarray
     gram: np.ndarray
     lost: int = 0
+    kept: np.ndarray = field(default_factory=lambda: np.empty(0, int))
 
     def error(self, outcome: int = 0) -> np.ndarray:
         """Standard errors of one outcome, shape (B,)."""
@@ -115,7 +117,7 @@ def _permuted(linear: Linear, layout: Layout, outcomes: list[Outcome], of: np.nd
             estimate.append(linear.of_means(means)[..., 0])
         found = _of(np.stack(estimate, axis=1), _clustered(linear, np.stack(psi, axis=1)))
         theta[start : start + step], gram[start : start + step] = found.theta, found.gram
-    return Figures(theta, gram)
+    return Figures(theta, gram, kept=np.arange(len(of)))
 
 
 def _shape(outcome: Outcome, group: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,17 +129,18 @@ def _shape(outcome: Outcome, group: np.ndarray, seen: np.ndarray) -> tuple[np.nd
 
 def _anew(design: str, layout: Layout, rule: Rule, outcomes: list[Outcome], drawn: np.ndarray) -> Figures:
     """Each rollout's own design."""
-    found = []
-    for g in drawn:
+    found, kept = [], []
+    for k, g in enumerate(drawn):
         made = layout.joining(g)
         try:
             found.append(under(headline(design, made, rule), made, outcomes))
         except DesignError:
             continue
+        kept.append(k)
     q = len(outcomes)
     theta = np.concatenate([f.theta for f in found]) if found else np.empty((0, q))
     gram = np.concatenate([f.gram for f in found]) if found else np.empty((0, q, q))
-    return Figures(theta, gram, len(drawn) - len(found))
+    return Figures(theta, gram, len(drawn) - len(found), np.array(kept, int))
 
 
 def _clustered(linear: Linear, psi: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,16 @@ def joint_series(panel: Panel) -> Series:
     """
     if panel.joined.empty:
         raise DesignError("no unit joined, so there is no start to look at", fix="give joining dates in the rollout")
+    phase, starts = dates(panel)
+    kept = on_both_sides(panel.wide().reindex(panel.joined).notna().to_numpy(), phase)
+    if not kept.any():
+        raise nobody(panel)
+    found = _series(panel, panel.joined[kept], phase, starts)
+    return replace(found, left_out=tuple(str(u) for u in panel.joined[~kept]))
+
+
+def dates(panel: Panel) -> tuple[np.ndarray, tuple[int, ...]]:
+    """The phase of every period for the joined units together, shape (m,), and `Series.starts`."""
     study, window = panel.study, panel.study.window
     cohorts = panel.cohorts
     phases = study.phases(
@@ -76,23 +87,25 @@ def joint_series(panel: Panel) -> Series:
     phase = np.where((phases == phases[0]).all(axis=0), phases[0], _between(panel, phases))
     first = study.time(pd.PeriodIndex(cohorts)) + study.protocol.transition.periods
     starts = tuple(int(i) for i in first) if panel.study.protocol.model.its.waves == "each" else (int(first[-1]),)
-    kept = _on_both_sides(panel, phase)
-    if not kept.any():
-        raise DesignError(
-            "no joined unit reported both before the start and after it",
-            study.slug,
-            "widen `window`, or check who reported when",
-        )
-    found = _series(panel, panel.joined[kept], phase, starts)
-    return replace(found, left_out=tuple(str(u) for u in panel.joined[~kept]))
+    return phase, starts
 
 
-def _on_both_sides(panel: Panel, phase: np.ndarray) -> np.ndarray:
-    """Joined units that reported in half of the analysed periods or more on either side of the start, booleans.
+def nobody(panel: Panel) -> DesignError:
+    """That no joined unit is left."""
+    return DesignError(
+        "no joined unit reported both before the start and after it",
+        panel.study.slug,
+        "widen `window`, or check who reported when",
+    )
+
+
+def on_both_sides(seen: np.ndarray, phase: np.ndarray) -> np.ndarray:
+    """Units that reported in half of the analysed periods or more on either side of the start, booleans, shape (n,).
+
+    seen  who reported when, shape (n, m)
 
     A unit that comes or goes with the start would change the series by being another unit, not by changing.
     """
-    seen = panel.wide().reindex(panel.joined).notna().to_numpy()
     kept = np.ones(len(seen), bool)
     for side in ("pre", "post"):
         here = phase == side
@@ -124,12 +137,28 @@ def counts(panel: Panel, series: Series) -> dict[str, int]:
 
 
 def _series(panel: Panel, units: pd.Index, phase: np.ndarray, starts: tuple[int, ...]) -> Series:
+    frame = panel.over(units).reindex(panel.study.window)
+    value, numerator, denominator, reported = (
+        frame[c].to_numpy(float) for c in ("value", "numerator", "denominator", "units")
+    )
+    return assembled(panel, Together(value, numerator, denominator, np.nan_to_num(reported)), phase, starts)
+
+
+class Together(NamedTuple):
+    """Some units taken together as `Panel.over` does, each shape (m,); `reported`, how many of them did."""
+
+    value: np.ndarray
+    numerator: np.ndarray
+    denominator: np.ndarray
+    reported: np.ndarray
+
+
+def assembled(panel: Panel, sums: Together, phase: np.ndarray, starts: tuple[int, ...]) -> Series:
+    """The series of units taken together."""
     study, outcome, window = panel.study, panel.outcome, panel.study.window
-    frame = panel.over(units).reindex(window)
-    reported = frame["units"].fillna(0).to_numpy(float)
-    value = frame["value"].to_numpy(float)
+    value, reported = sums.value, sums.reported
     if outcome.denominator is not None:
-        y, base = frame["numerator"].to_numpy(float), frame["denominator"].to_numpy(float)
+        y, base = sums.numerator, sums.denominator
     elif outcome.kind == "count":
         y, base = value * reported, reported
     else:

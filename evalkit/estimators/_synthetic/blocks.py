@@ -85,24 +85,38 @@ def blocks(panel: Panel, Y: np.ndarray, g: np.ndarray, least: int) -> Blocks:
     Raises DesignError, with the reason, when there is none.
     """
     later = _later(panel)
+    phases = {int(c): _phase(panel, int(c)) for c in np.unique(g[~np.isnan(g)])}
+    out = arranged(Y, g, phases, (later, least), panel.study.frequency)
+    if not out.found:
+        _refuse(panel, out)
+    return out
+
+
+def arranged(
+    Y: np.ndarray, g: np.ndarray, phases: dict[int, np.ndarray], rule: tuple[bool, int], noun: str
+) -> Blocks:
+    """The blocks of arrays, perhaps none.
+
+    phases  of each wave, by the column in which it joined, shape (periods,)
+    rule    whether later waves may be donors until they join; analysed periods before joining that a wave must have
+    noun    what a period is called
+    """
     out = Blocks()
-    for cohort in (int(c) for c in np.unique(g[~np.isnan(g)])):
-        phase = _phase(panel, cohort)
+    for cohort, phase in phases.items():
         joined = _seen(Y, np.flatnonzero(g == cohort), phase, out)
         columns = np.flatnonzero(~np.isnan(Y[joined]).any(axis=0)) if len(joined) else np.empty(0, int)
         analysed = np.isin(phase, ["pre", "post"]) & ~np.isnan(Y).all(axis=0)
         out.skipped |= {int(c) for c in np.setdiff1d(np.flatnonzero(analysed), columns)} if len(joined) else set()
         sides = {side: columns[phase[columns] == side] for side in ("pre", "transition", "post")}
-        why = _too_little(panel, joined, sides, least)
+        why = _too_little(noun, joined, sides, rule[1])
         if why:
             out.refused[cohort] = why
             continue
-        _of_wave(Y, g, (cohort, joined, sides), out, (later, least))
-    if not out.found:
-        _refuse(panel, out)
-    complete = [set(b.donors.tolist()) for b in out.found]
-    both = set.intersection(*complete) & set(np.flatnonzero(np.isnan(g)).tolist())
-    out.never = np.array(sorted(both), int)
+        _of_wave(Y, g, (cohort, joined, sides), out, rule)
+    if out.found:
+        complete = [set(b.donors.tolist()) for b in out.found]
+        both = set.intersection(*complete) & set(np.flatnonzero(np.isnan(g)).tolist())
+        out.never = np.array(sorted(both), int)
     return out
 
 
@@ -135,9 +149,8 @@ def _seen(Y: np.ndarray, joined: np.ndarray, phase: np.ndarray, out: Blocks) -> 
     return joined[kept]
 
 
-def _too_little(panel: Panel, joined: np.ndarray, sides: dict[str, np.ndarray], least: int) -> str:
+def _too_little(noun: str, joined: np.ndarray, sides: dict[str, np.ndarray], least: int) -> str:
     """Why a wave cannot be analysed; empty when it can."""
-    noun = panel.study.frequency
     if not len(joined):
         return "none of its units is seen in half of the periods on either side"
     if not len(sides["post"]):

@@ -1,0 +1,74 @@
+"""The headline of `its` alone, for many groups of units that join at the same dates: what placebos want by the dozen.
+
+The same series, columns, engine and errors as `its`, without frames and without the other quantities.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evalkit import inference
+from evalkit.errors import DesignError
+from evalkit.estimators._common import size
+from evalkit.estimators._its import engines
+from evalkit.estimators._its.design import Design, build
+from evalkit.estimators._its.series import Series, Together, assembled, dates, nobody, on_both_sides
+from evalkit.panel import Panel
+
+
+def headlines(panel: Panel, joining: np.ndarray) -> list[dict[str, Any] | None]:
+    """The first row of `Estimate.terms` for each group; None where `its` refuses it.
+
+    panel    a panel in which some units joined at the dates in question
+    joining  which units join in each group, booleans, shape (B, n), in the order of `panel.units`
+
+    Raises DesignError when what the protocol declares cannot be had of any group.
+    """
+    phase, starts = dates(panel)
+    counted = [panel.wide(c).reindex(panel.units.index).to_numpy(float) for c in Together._fields[:3]]
+    kept = on_both_sides(~np.isnan(counted[0]), phase)
+    rounding, made = size(panel), None
+    out: list[dict[str, Any] | None] = []
+    for group in joining:
+        try:
+            series = _series(panel, [part[group & kept] for part in counted], phase, starts)
+            made = _design(panel, series, made)
+            out.append(_headline(panel, made, rounding))
+        except DesignError:
+            out.append(None)
+    return out
+
+
+def _series(panel: Panel, counted: list[np.ndarray], phase: np.ndarray, starts: tuple[int, ...]) -> Series:
+    """Of values, numerators and denominators by unit and period; as `Panel.over` adds them up."""
+    if not len(counted[0]):
+        raise nobody(panel)
+    seen = [~np.isnan(part) for part in counted]
+    value, numerator, denominator = (
+        np.where(some.any(axis=0), np.where(some, part, 0.0).sum(axis=0), np.nan)
+        for part, some in zip(counted, seen, strict=True)
+    )
+    reported = seen[0].sum(axis=0)
+    if panel.outcome.denominator is None:
+        value = value / np.maximum(reported, 1)
+    else:
+        value = panel.outcome.scale * numerator / denominator
+    return assembled(panel, Together(value, numerator, denominator, reported.astype(float)), phase, starts)
+
+
+def _design(panel: Panel, series: Series, last: Design | None) -> Design:
+    """The columns, those of the last series where the same periods are analysed."""
+    if last is not None and (last.series.used == series.used).all():
+        return Design(series, last.X, last.effect, last.others, last.notes)
+    return build(panel.study, series)
+
+
+def _headline(panel: Panel, design: Design, rounding: float) -> dict[str, Any]:
+    protocol = panel.study.protocol
+    course = engines.run(design, protocol.model.its, protocol.level)
+    post = design.series.post & course.known
+    value, gradient = course.effect(post / post.sum())
+    _, error, df = course.fit.contrast(gradient)
+    return inference.term("average effect after joining", value, error, df, protocol.level, scale=rounding)
