@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from evalkit import catalogue, checks, estimators, placebos
 from evalkit.appraisal import Appraisal, appraise
 from evalkit.estimate import Check, Estimate, Refusal
-from evalkit.estimators._did.headline import DESIGNS as CONTRIBUTE
 from evalkit.panel import Panel, build, build_all
+from evalkit.remember import remembered
 from evalkit.study import Outcome, Study
 
 WITHOUT_COMPARISON = ("its",)  # where the protocol wants none
@@ -25,11 +26,15 @@ HALF_YEAR = {"month": 6, "quarter": 2, "year": 1}
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A study with a panel for every outcome; `outcome` is the one that is looked at."""
+    """A study with a panel for every outcome; `outcome` is the one that is looked at.
+
+    What takes long is worked out once and kept in `memory`.
+    """
 
     study: Study
     outcome: Outcome
     panels: dict[str, Panel]
+    memory: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         """The study, the outcome looked at, and the others."""
@@ -41,16 +46,19 @@ class Case:
         """The panel of the outcome that is looked at."""
         return self.panels[self.outcome.name]
 
+    @remembered
     def estimates(self, outcome: str | None = None) -> list[Estimate | Refusal]:
         """The designs that a finding rests on, for one outcome (by default the one looked at)."""
         panel = self.panels[outcome or self.outcome.name]
         return [estimators.attempt(design, panel) for design in designs(panel)]
 
+    @remembered
     def comparisons(self) -> list[Estimate | Refusal]:
         """Every comparison between units that suits the rollout, for the outcome that is looked at."""
         chosen = STAGGERED if self.panel.staggered else AT_ONCE
         return [estimators.attempt(design, self.panel) for design in chosen]
 
+    @remembered
     def synthetic(self) -> list[Estimate | Refusal]:
         """The synthetic designs for the outcome that is looked at: difference-in-differences, plain, augmented."""
         return [estimators.attempt(design, self.panel) for design in SYNTHETIC]
@@ -124,6 +132,7 @@ class Case:
         """How far trends may have parted, measured by means of half a year: months alone are mostly chance."""
         return checks.sensitivity_bounds(estimate, self.panel, block=HALF_YEAR[self.study.frequency])
 
+    @remembered
     def calibration(self, draws: placebos.Draws = DRAWS) -> placebos.Calibration:
         """The record, on pseudo-collaboratives that changed nothing, of the designs that a finding rests on."""
         asked = tuple(dict.fromkeys((*designs(self.panel), *SENSITIVITY, placebos.INDEPENDENT)))
@@ -137,11 +146,13 @@ class Case:
         """Each design's record, with its estimate among what it finds where there is nothing."""
         return [checks.calibration(record, one) for one in estimates]
 
+    @remembered
     def returning(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """What the entry rule alone would have given, and each comparison between units net of it."""
         compared = [e for e in estimates if e.design not in WITHOUT_COMPARISON]
         return [checks.regression_to_the_mean(self.panel, e) for e in compared or estimates]
 
+    @remembered
     def sensitivity(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """What the design that carries the finding rests on: units, dates, neighbours, pairs, definitions."""
         main = _first(estimates)
@@ -166,6 +177,7 @@ class Case:
         """Where around its threshold the effect was made; empty where the outcome has no distribution."""
         return [checks.bunching(self.panel, _first(estimates))] if self.panel.distribution else []
 
+    @remembered
     def leaving_out(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """The design that carries the finding without each wave and each region: shown, for they may well differ."""
         return [checks.leave_out(self.panel, _first(estimates), by=by) for by in ("wave", "region")]
@@ -175,14 +187,9 @@ class Case:
         return checks.agreement(estimates, self.panel, record)
 
     def _record(self, estimates: list[Estimate | Refusal]) -> placebos.Calibration | None:
-        """The record of the design that carries the finding, and of those whose distance from it needs draws."""
+        """The record of the credibility page, where a comparison between units carries the finding."""
         main = _first(estimates)
-        if isinstance(main, Refusal) or main.design in WITHOUT_COMPARISON:
-            return None
-        single = bool((self.panel.units["cohort"].value_counts() == 1).any())  # nothing is known from contributions
-        others = [e.design for e in estimates if isinstance(e, Estimate)]
-        needed = [d for d in others if single or main.design not in CONTRIBUTE or d not in CONTRIBUTE]
-        return placebos.calibrate(self.panel, tuple(dict.fromkeys((main.design, *needed))), DRAWS)
+        return None if isinstance(main, Refusal) or main.design in WITHOUT_COMPARISON else self.calibration()
 
     def _record_of_main(
         self, estimates: list[Estimate | Refusal], record: placebos.Calibration | None
@@ -262,7 +269,10 @@ def hold(collaborative: str, outcome: str, *, ahead: bool) -> None:
     case = open_case(collaborative, outcome)
     _HELD[collaborative, outcome] = case
     if ahead:
-        case.estimates()
+        estimates = case.estimates()
+        case.calibration()
+        case.returning(estimates)
+        case.sensitivity(estimates)
 
 
 def open_baseline(collaborative: str, outcome: str = "") -> Panel:

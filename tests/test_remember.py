@@ -1,0 +1,47 @@
+"""Is a result worked out once for the same question, and again for another?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalkit import workbench
+from evalkit.remember import remembered
+
+
+@dataclass(frozen=True, eq=False)
+class Counter:
+    calls: list = field(default_factory=list)
+    memory: dict[Any, Any] = field(default_factory=dict)
+
+    @remembered
+    def asked(self, things, *, how=1):
+        self.calls.append(how)
+        return [*things, how]
+
+
+def test_once_for_the_same_objects_again_for_others():
+    one, a, b = Counter(), object(), object()
+    first = one.asked([a, b])
+    assert one.asked([a, b]) == first
+    assert len(one.calls) == 1
+    one.asked([b, a])
+    one.asked([a, b], how=2)
+    assert len(one.calls) == 3
+    assert Counter().asked([a, b]) == first  # another object has its own
+
+
+def test_a_list_that_somebody_changes_is_changed_for_nobody_else():
+    one = Counter()
+    one.asked((1, 2)).append("mine")
+    assert one.asked((1, 2)) == [1, 2, 1]
+
+
+def test_a_case_estimates_once_and_a_held_one_is_opened_once(monkeypatch):
+    monkeypatch.setattr(workbench, "_HELD", {})
+    case = workbench.open_case("outpatients")
+    assert all(x is y for x, y in zip(case.estimates(), case.estimates(), strict=True))
+    assert workbench.open_case("outpatients") is not case
+    workbench.hold("outpatients", "", ahead=False)
+    assert workbench.open_case("outpatients") is workbench.open_case("outpatients")
+    assert workbench.open_case("outpatients", "over_52_weeks") is not workbench.open_case("outpatients")
