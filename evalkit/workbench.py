@@ -162,20 +162,27 @@ class Case:
             checks.earlier_rollout(self.panel, main),
             checks.mergers(self.panel, main),
             checks.neighbours(self.panel, main),
-            checks.matching(self.panel, main),
+            self.matching(estimates),
             checks.definitions(self.panel, main, self.definitions),
             checks.composition(self.panel, main, self.case_mix),
-            *self.programmes(estimates),
-            *self.bunching(estimates),
+            self.programmes(estimates),
+            self.bunching(estimates),
         ]
 
-    def programmes(self, estimates: list[Estimate | Refusal]) -> list[Check]:
-        """Whether another programme could explain it; empty where none is declared."""
-        return [checks.other_programmes(self.panel, _first(estimates))] if self.study.protocol.programmes else []
+    @remembered
+    def programmes(self, estimates: list[Estimate | Refusal]) -> Check:
+        """Whether another programme could explain it."""
+        return checks.other_programmes(self.panel, _first(estimates))
 
-    def bunching(self, estimates: list[Estimate | Refusal]) -> list[Check]:
-        """Where around its threshold the effect was made; empty where the outcome has no distribution."""
-        return [checks.bunching(self.panel, _first(estimates))] if self.panel.distribution else []
+    @remembered
+    def bunching(self, estimates: list[Estimate | Refusal]) -> Check:
+        """Where around its threshold the effect was made."""
+        return checks.bunching(self.panel, _first(estimates))
+
+    @remembered
+    def matching(self, estimates: list[Estimate | Refusal]) -> Check:
+        """The effect against units that looked alike before."""
+        return checks.matching(self.panel, _first(estimates))
 
     @remembered
     def leaving_out(self, estimates: list[Estimate | Refusal]) -> list[Check]:
