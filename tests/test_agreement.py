@@ -86,12 +86,12 @@ def test_a_wave_of_one_unit_says_nothing_by_its_contribution():
 # -- draw by draw ------------------------------------------------------------------------
 
 
-def shocked(seed, *, shared=1.0, step=0.0, joiners=0.0, n=(16, 30), T=40, start=20):
+def shocked(seed, *, shared=1.0, step=0.0, n=(16, 30), T=40, start=20):
     """Joined units and others with errors of their own and a shared course; `step` moves all of them at the start."""
     random = np.random.default_rng(seed)
-    Y = simulation.ar1(random, (sum(n), T), 0.6) + shared * simulation.ar1(random, (T,), 0.6) + random.normal(size=(sum(n), 1))  # fmt: skip  # noqa: E501
+    Y = simulation.ar1(random, (sum(n), T), 0.6) + shared * simulation.ar1(random, (T,), 0.6)
+    Y += 60 + random.normal(size=(sum(n), 1))
     Y[:, start:] += step
-    Y[: n[0], start:] += joiners
     return simulation.panel(simulation.Simulated(Y, np.repeat([float(start), np.nan], n)))
 
 
@@ -112,7 +112,6 @@ def test_each_estimate_knows_its_draw():
 
 
 def test_places_are_told_apart_and_lost_draws_leave_the_others_theirs(monkeypatch):
-    panel = null(4, n=20)
     panel = simulation.panel(simulation.simulate(np.repeat([16.0, 18.0], 10), 24, seed=4))
     source = placebos.pool(panel)
     assert len(source.places) > 1
@@ -131,7 +130,8 @@ def test_places_are_told_apart_and_lost_draws_leave_the_others_theirs(monkeypatc
     assert len(np.unique(at[:, 0])) == len(source.places)
     assert len(np.unique(at, axis=0)) == len(at) == 40
     both = paired(record, "group_time", "synthetic_did")
-    of = {tuple(key): value for key, value in zip(record.found["group_time"].run.at.tolist(), record.found["group_time"].run.estimate, strict=True)}  # fmt: skip  # noqa: E501
+    whole = record.found["group_time"].run
+    of = {tuple(key): value for key, value in zip(whole.at.tolist(), whole.estimate, strict=True)}
     assert both.first == pytest.approx([of[tuple(key)] for key in at.tolist()])
 
 

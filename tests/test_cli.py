@@ -186,7 +186,8 @@ def test_power_as_json_holds_what_was_varied(capsys):
     [
         (["uec", "--joined", "1"], "not between 2"),
         (["uec", "--before", "400"], "no unit has more than 47"),
-        (["uec", "--design", "its"], "no weighted sum"),
+        (["uec", "--design", "its_pooled"], "cannot be planned here"),
+        (["uec", "--design", "its"], "do not show how it varies"),
         (["uec", "--design", "group_tme"], "no design called 'group_tme'"),
         (["uec", "--outcome", "nothing"], "use one of: within_4h, within_4h_all_types, admissions"),
         (["uec", "--draws", "3"], "3 draws are not between"),

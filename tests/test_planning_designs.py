@@ -36,12 +36,6 @@ def gls(asked, rho, sd):
     return float(np.sqrt(asked.contrast @ V @ asked.contrast))
 
 
-def injected(panel, plan, Y, profile, size):
-    """A panel with an effect in it, made anew."""
-    arrays = plan.layout()
-    return simulation.panel(simulation.Simulated(Y + size * profile, arrays.g), **panel)
-
-
 # -- interrupted time series -------------------------------------------------------------
 
 
