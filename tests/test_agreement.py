@@ -303,6 +303,6 @@ def test_the_table_escapes_and_lists_every_design():
     estimates = [replace(estimators.fit(d, panel), unit="<b>points") for d in PAIR]
     shown = tables.agreement(checks.agreement(estimates, panel))
     assert "<b>points" not in shown.html
-    assert estimates[1].assumption in shown.text
+    assert estimates[1].title in shown.text
     assert "what units contribute to both" in shown.text
     assert "Fewer than two" in tables.agreement(checks.agreement(estimates[:1], panel)).text

@@ -28,6 +28,13 @@ def test_a_term_is_the_interval_and_p_value_of_scipy(estimate, error, df, level)
     assert (row["p_value"] < 1 - level) == (row["low"] > 0 or row["high"] < 0)
 
 
+def test_a_ratio_beyond_what_a_number_holds_is_refused():
+    row = inference.ratio("r", 1.0, 2.0, 20.0, 0.95, unit="per cent")
+    assert row["low"] == pytest.approx(100 * (np.exp(1 - 2 * stats.t.ppf(0.975, 20)) - 1))
+    with pytest.raises(DesignError, match="too wide to be given as a ratio"):
+        inference.ratio("r", 1.0, 400.0, 20.0, 0.95, unit="per cent")
+
+
 def test_infinite_degrees_of_freedom_are_the_normal_distribution():
     row = inference.term("x", 1.0, 0.5, math.inf, 0.95)
     assert [row["low"], row["high"]] == pytest.approx(stats.norm.interval(0.95, 1.0, 0.5))

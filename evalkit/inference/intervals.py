@@ -16,6 +16,7 @@ from scipy import special
 from evalkit.errors import DesignError
 
 ROUNDING = 1e-12  # what double precision leaves of a value after a regression, with room to spare
+LARGEST = 700.0  # a logarithm beyond which its number overflows
 TINY = 1e-10  # a standard error this small against the estimate's own scale is rounding, not evidence
 
 
@@ -69,9 +70,12 @@ def ratio(name: str, logarithm: float, std_error: float, df: float, level: float
 
     The ratio is exp(l), its interval exp(l -/+ t_{df} s), its p-value that of l = 0, and its standard
     error exp(l) s (delta method), which is for the reader only. With unit `per cent` the ratio is
-    given as the change 100 (exp(l) - 1). Raises DesignError as `term` does.
+    given as the change 100 (exp(l) - 1). Raises DesignError as `term` does, and where the interval reaches beyond what
+    a number can hold.
     """
     row = term(name, logarithm, std_error, df, level)
+    if row["high"] > LARGEST:
+        raise DesignError(f"the interval of '{name}' is too wide to be given as a ratio")
     factor, shift = (100.0, 100.0) if unit == "per cent" else (1.0, 0.0)
     turned = {key: factor * math.exp(row[key]) - shift for key in ("estimate", "low", "high")}
     return {**row, **turned, "std_error": factor * math.exp(logarithm) * std_error, "unit": unit}

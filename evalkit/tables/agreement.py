@@ -20,18 +20,17 @@ HOW = {
 
 
 def agreement(check: Check) -> Shown:
-    """One row a design: its headline, how far it is from the first, how that was judged, what the design leans on."""
+    """One row a design: its headline, how far it is from the first, and how that was judged; p by Holm."""
     if check.data.empty:
         heading = f"{check.question} {check.verdict.capitalize()}"
         return Shown(markup.notice(heading, [check.reading]), f"{heading}: {check.reading}")
     unit, level = check.data["unit"].iloc[0], numbers.per_cent(check.data["level"].iloc[0])
-    first = check.data["title"].iloc[0]
     header = [
-        "Design", f"Estimate, {unit}", f"{level} interval", f"Less {first}", f"{level} interval of that",
-        "p", "p, allowing for how many there are", "Mean where nothing happened", "Judged by", "Leans on",
+        "Design", f"Estimate, {unit}", f"{level} interval", "Less the first", f"{level} interval of that",
+        "p", "p, adjusted", "Mean where nothing happened", "Judged by",
     ]  # fmt: skip
     rows = [_row(row) for row in check.data.to_dict("records")]
-    numeric = [False, *[True] * 7, False, False]
+    numeric = [False, *[True] * 7, False]
     return Shown(markup.table(header, rows, CAPTION, numeric), markup.table_text(header, rows, CAPTION))
 
 
@@ -43,10 +42,10 @@ def _row(row: dict[str, Any]) -> list[str]:
         numbers.interval(row["low"], row["high"], places),
     ]
     if np.isnan(row["difference"]):
-        return [*out, "", "", "", "", "", row["how"], row["assumption"]]
+        return [*out, "", "", "", "", "", row["how"]]
     if np.isnan(row["p"]):
         apart = numbers.signed(row["difference"], places)
-        return [*out, apart, "not known", "", "", "", f"{HOW[row['how']]}: {row['why']}", row["assumption"]]
+        return [*out, apart, "not known", "", "", "", f"{HOW[row['how']]}: {row['why']}"]
     near = numbers.decimals_for([row["error"]])
     drawn = "" if np.isnan(row["drawn"]) else numbers.signed(row["drawn"], near)
     least = f" (not below {numbers.p_value(row['least_p'])})" if row["least_p"] else ""
@@ -59,5 +58,4 @@ def _row(row: dict[str, Any]) -> list[str]:
         numbers.p_value(row["p_adjusted"]),
         drawn,
         f"{HOW[row['how']]}{draws}",
-        row["assumption"],
     ]

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from evalkit import inference, periods
+from evalkit.errors import DesignError
 from evalkit.estimate import PATH
 from evalkit.estimators._its.course import Course, Quantity
 from evalkit.estimators._its.design import Design, title
@@ -46,7 +47,10 @@ def terms(
     for one, error, df in zip(asked, errors, dfs, strict=True):
         figure = one.quantity[0]
         if one.logarithm:
-            rows.append(inference.ratio(one.name, figure, float(error), float(df), level, unit=one.unit))
+            try:
+                rows.append(inference.ratio(one.name, figure, float(error), float(df), level, unit=one.unit))
+            except DesignError as refusal:
+                missing.append(f"Not given: {refusal.faults[0].what}.")
         else:
             scale = size if not one.unit else 0.0
             row = inference.term(one.name, figure, float(error), float(df), level, scale=scale)
