@@ -70,8 +70,8 @@ def ratio(name: str, logarithm: float, std_error: float, df: float, level: float
 
     The ratio is exp(l), its interval exp(l -/+ t_{df} s), its p-value that of l = 0, and its standard
     error exp(l) s (delta method), which is for the reader only. With unit `per cent` the ratio is
-    given as the change 100 (exp(l) - 1). Raises DesignError as `term` does, and where the interval reaches beyond what
-    a number can hold.
+    given as the change 100 (exp(l) - 1). Raises DesignError as `term` does, and where the interval reaches beyond
+    what a number can hold.
     """
     row = term(name, logarithm, std_error, df, level)
     if row["high"] > LARGEST:
