@@ -163,7 +163,7 @@ class Case:
             checks.mergers(self.panel, main),
             checks.neighbours(self.panel, main),
             self.matching(estimates),
-            checks.definitions(self.panel, main, self.definitions),
+            self.redefined(estimates),
             checks.composition(self.panel, main, self.case_mix),
             self.programmes(estimates),
             self.bunching(estimates),
@@ -178,6 +178,11 @@ class Case:
     def bunching(self, estimates: list[Estimate | Refusal]) -> Check:
         """Where around its threshold the effect was made."""
         return checks.bunching(self.panel, _first(estimates))
+
+    @remembered
+    def redefined(self, estimates: list[Estimate | Refusal]) -> Check:
+        """The effect under other definitions of the outcome."""
+        return checks.definitions(self.panel, _first(estimates), self.definitions)
 
     @remembered
     def matching(self, estimates: list[Estimate | Refusal]) -> Check:
