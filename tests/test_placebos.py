@@ -358,6 +358,46 @@ def test_too_many_false_positives_are_a_concern(calibration):
     assert "too often" in check.reading
 
 
+def test_too_often_is_by_the_level_and_by_more_than_drawing_explains(calibration):
+    """Sixty draws of which five reject are no sign of 8 %; at 90 % a tenth should."""
+    record = calibration.found["group_time"]
+    estimate = estimators.attempt("group_time", made(n=60))
+
+    def said(rejected, draws, level=0.95):
+        half = np.where(np.arange(draws) < rejected, 0.0, np.inf)
+        cut = {name: getattr(record.run, name)[:draws] for name in ("estimate", "error", "at")}
+        one = replace(record, level=level, run=replace(record.run, half=half, **cut))
+        return checks.calibration(replace(calibration, found={"group_time": one}, leant={}), estimate)
+
+    assert "too often" in said(8, 60).reading
+    assert "by no more than so few draws explain" in said(5, 60).reading
+    assert said(30, 300).verdict == "concern"
+    assert "too often" not in said(36, 300, level=0.9).reading
+    assert said(60, 300, level=0.9).verdict == "concern"
+
+
+def test_the_error_of_a_share_is_wilsons_and_never_nought(calibration):
+    record = calibration.found["group_time"]
+    none = replace(record, run=replace(record.run, half=np.full(len(record.run.half), np.inf)))
+    low, high = sm.stats.proportion_confint(0, none.draws, method="wilson")
+    assert none.false_positive == 0
+    assert 2 * 1.96 * none.monte_carlo == pytest.approx(high - low, rel=1e-4)
+    count = round(record.false_positive * record.draws)
+    assert record.least == pytest.approx(
+        sm.stats.proportion_confint(count, record.draws, method="wilson")[0], rel=1e-4
+    )
+
+
+def test_draws_judged_by_another_interval_than_the_studys_are_no_concern():
+    panel = made(n=24, never=0.7)
+    found = placebos.calibrate(panel, ("group_time",), Draws(60))
+    record = found.found["group_time"]
+    narrow = replace(record, run=replace(record.run, half=record.run.half / 3))
+    check = checks.calibration(replace(found, found={"group_time": narrow}), estimators.attempt("group_time", panel))
+    assert check.verdict == "inconclusive"
+    assert "not the one that this study reports" in check.reading
+
+
 def test_a_design_without_a_record_is_not_applicable(calibration):
     panel = made(n=60)
     its = estimators.attempt("its", panel)

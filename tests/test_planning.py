@@ -402,3 +402,21 @@ def test_real_trusts_give_the_published_order_of_size(tmp_path, outcome, joined,
     found = planning.minimal(baseline, Plan(joined, 122 - joined, 12, 12), (design,))
     assert low < found.found[design].sizes["constant"] < high
     assert found.found[design].false_positive < 0.11
+
+
+def test_an_outcome_that_does_not_vary_is_refused_and_not_detected_at_nought():
+    flat = panel_of(replace(STATED, between=1e-9, within=1e-9), n=40)
+    rows = flat.rows.assign(value=5.0)
+    found = planning.minimal(planning.measured(flat.with_rows(rows)), Plan(10, 20, 8, 8), BOTH, 100)
+    assert not found.found
+    assert all("does not vary" in fault.what for fault in found.refused.values())
+
+
+def test_a_wave_in_the_first_period_is_in_no_plan():
+    """It has no period before it, and a plan with it would outrun the study."""
+    n, T = 60, 24
+    g = np.full(n, np.nan)
+    g[:10], g[10:20] = 0.0, 12.0
+    plan = planning.plan_of(panel_of(STATED, n=n, T=T, g=g))
+    assert (plan.joined, plan.waves, plan.before) == (10, 1, 12)
+    assert plan.length <= T

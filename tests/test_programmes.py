@@ -229,3 +229,24 @@ def test_case_mix_serves_an_outcome_without_denominator(make):
     estimate = estimators.fit("imputation", panels["y"])
     assert checks.composition(panels["y"], estimate).verdict == "not applicable"
     assert checks.composition(panels["y"], estimate, [panels["age"]]).verdict != "not applicable"
+
+
+def test_case_mix_without_a_denominator_survives_gaps(make):
+    rows, rollout = spread()
+    outcome = {"name": "y", "kind": "continuous", "value": "seen", "better": "higher", "role": "primary"}
+    study = make.study(rows.drop(index=[700, 701]), rollout, **{**BASE, "outcomes": [outcome]}, case_mix=MIX)
+    panels = build_all(study)
+    found = checks.composition(panels["y"], estimators.fit("group_time", panels["y"]), [panels["age"]])
+    assert "Unit-periods reported" in found.reading
+
+
+def test_a_small_change_that_is_clear_of_nought_is_not_called_open(make):
+    rows, rollout = spread()
+    joined = rollout.set_index("unit")["joined"].reindex(rows["unit"]).to_numpy()
+    after = (joined != "") & (rows["period"].to_numpy() >= joined)
+    rows["patients"] = 100_000 + np.random.default_rng(0).integers(-50, 50, len(rows))
+    rows.loc[after, "patients"] += 1000
+    p = make.panel(rows, rollout, **BASE)
+    found = checks.composition(p, estimators.fit("imputation", p))
+    assert found.verdict == "inconclusive"
+    assert "by less than 2" in found.reading

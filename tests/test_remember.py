@@ -7,6 +7,7 @@ from typing import Any
 
 from evalkit import workbench
 from evalkit.remember import remembered
+from evalkit.workbench import opening
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ def test_a_list_that_somebody_changes_is_changed_for_nobody_else():
 
 
 def test_a_case_estimates_once_and_a_held_one_is_opened_once(monkeypatch):
-    monkeypatch.setattr(workbench, "_HELD", {})
+    monkeypatch.setattr(opening, "HELD", {})
     case = workbench.open_case("outpatients")
     assert all(x is y for x, y in zip(case.estimates(), case.estimates(), strict=True))
     assert workbench.open_case("outpatients") is not case

@@ -154,3 +154,33 @@ def test_methods_name_what_was_done():
         "Not identified",
     ):
         assert said in found.methods
+
+
+def test_the_number_of_patients_goes_with_the_effect_it_was_made_from():
+    """And stands before the effect net of the recovery that was to be expected, not behind it."""
+    figures = {"net": 1.0, "low": -1.0, "high": 3.0, "expected": 1.0}
+    net = Check("regression_to_the_mean", "Q?", "concern", "R.", 1.0, "group_time", figures=figures)
+    plain = words.summaries(study(), outcome(), [estimate(3.0)], [net]).plain
+    assert plain.index("A change of 3.0 percentage points in every joined unit") < plain.index("less the recovery")
+
+
+def test_a_concern_of_calibration_is_told_by_what_raised_it():
+    def said(**rates):
+        check = Check("calibration", "Q?", "concern", "R.", 0.05, "group_time", figures={"notable": 0.08, **rates})
+        return reasons([check], "group_time")[0]
+
+    assert "too often where there are none" in said(false_positive=0.1)
+    assert "even where nothing happened" in said(false_positive=0.05, selective=0.2)
+    assert "its range is wider" in said(false_positive=0.05, selective=0.05)
+
+
+def test_harm_elsewhere_is_a_cost_and_no_other_explanation():
+    found = words.summaries(study(), outcome(), [estimate(5.0)], [*sound(), balancing("concern")])
+    assert "moderate confidence" in found.plain
+    assert "got worse" in found.plain
+    assert "not everything could be looked at" not in found.plain
+
+
+def test_every_check_that_can_be_a_concern_has_its_reason():
+    series = {"detectable", "placebo_dates", "power", "balancing"}
+    assert set(checks.__all__) - set(CONCERNS) <= series

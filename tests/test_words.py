@@ -178,3 +178,14 @@ def test_headline_and_sentences_never_contradict_the_interval(value, error, bett
         good = np.sign(value) == (1 if better == "higher" else -1)
         assert ("better after joining" in found.headline) == good
         assert ("worse after joining" in found.headline) != good
+
+
+def test_a_concern_over_another_comparison_of_the_same_units_lowers_the_confidence():
+    """No text says that nothing else was found above a concern over the course before joining."""
+    course = Check("parallel_trends", "Q?", "concern", "Another course.", design="group_time")
+    asked = [Check("synthetic_fit", "Q?", "reassuring", "Fits.", design="synthetic_did"), sound()[1]]
+    main = estimate(5.0, design="synthetic_did")
+    assert words.finding(study(), outcome(), [main], asked).strength == "moderate"
+    assert words.finding(study(), outcome(), [main], [*asked, course]).strength == "weak"
+    series = Check("seasonality", "Q?", "concern", "A season.", design="its")
+    assert words.finding(study(), outcome(), [main], [*asked, series]).strength == "moderate"

@@ -25,8 +25,8 @@ def read(name: str, question: str, estimate: Estimate, data: pd.DataFrame, more:
     Concern when (a) more than 2.5% of the other intervals, which is what chance gives, exclude zero on the other
     side; (b) the declared interval excludes zero and fewer than half of the others do so on its side; (c) it excludes
     zero and fewer than 10% of the others are as large, with their median half a standard error or more nearer to
-    zero. Inconclusive when under 80% share its sign, when under 80% agree with it on whether zero is excluded, or
-    when fewer than 5 others could be computed. `value` is the share of the others with its sign.
+    zero. Inconclusive when it excludes zero and under 80% share its sign, when under 80% agree with it on whether
+    zero is excluded, or when fewer than 5 others could be computed. `value` is the share of the others with its sign.
     """
     others = data[~data["main"] & data["reason"].eq("")]
     refused = int(data["reason"].ne("").sum())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from evalkit import numbers, periods
+from evalkit import periods
 from evalkit.checks._returning import Past, Pick, scores
 from evalkit.errors import DesignError
 from evalkit.estimators._did.layout import Layout, layout
@@ -140,6 +140,6 @@ def _said(panel: Panel, span: tuple[int, int], joined: np.ndarray) -> str:
     first, last = window[max(span[0] - span[1] + 1, 0)], window[span[0]]
     when = f"from {periods.say(first)} to {periods.say(last)}" if span[1] > 1 else f"in {periods.say(last)}"
     if entry is not None and entry.threshold is not None:
-        return f"those poorer than {numbers.number(entry.threshold, 1)} {when}"
+        return f"those poorer than {entry.threshold:,g} {when}"
     wanted = entry.worst if entry is not None and entry.worst is not None else int(joined.sum())
     return f"the poorest {wanted} {when}"

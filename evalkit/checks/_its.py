@@ -56,7 +56,7 @@ def compared(estimate: Estimate | Refusal, designs: Iterable[str]) -> TypeGuard[
 
 def not_compared(name: str, question: str, estimate: Estimate | Refusal) -> Check:
     """The answer where there is none."""
-    reading = "It is asked of an effect estimated by comparing units that joined with units that had not."
+    reading = "It is asked of other comparisons between units than this one."
     if isinstance(estimate, Refusal):
         reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
     return not_applicable(name, question, reading, estimate.design)

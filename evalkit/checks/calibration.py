@@ -22,18 +22,24 @@ from evalkit.placebos.residuals import Resampled
 
 NAME = "calibration"
 QUESTION = "How often would this design find an effect where there is none?"
-NOTABLE = 0.08  # a false-positive rate above this is a concern
+NOTABLE = 1.6  # times the rate that there should be, above which it is too often: 8 % where 5 % should be
+ROUGH = 5  # draws beyond an end of the calibrated interval, below which that end is rough
 
 
 def check(calibration: Calibration, estimate: Estimate | Refusal) -> Check:
-    """Concern when more than 8 % of the draws were taken for an effect, or the calibrated interval alone holds zero.
+    """Concern when far too many draws were taken for an effect, or the calibrated interval alone holds zero.
 
-    Draws are by lot, and, where units joined because of the outcome, as selective as that too.
+    Far too many: more than 1.6 times 1 - level (8 % for intervals at 95 %), and more than drawing explains (the lower
+    end of Wilson's interval is above 1 - level). Draws are by lot, and, where units joined because of the outcome, as
+    selective as that too. Inconclusive instead where the draws are judged by another interval than the study reports
+    (Student's t, and the bootstrap).
 
     calibration  the record of the design among others, as `evalkit.placebos.calibrate` returns it
 
-    Reassuring otherwise. `value` is the false-positive rate. `data`: one row a draw, effect (in the outcome's unit)
-    and real (False), the real estimate first; and label, unit, level. Not applicable to a design without a record.
+    Reassuring otherwise. `value` is the false-positive rate. `figures`: false_positive, selective (the same of draws
+    as selective as entry, if any) and notable, the rate that is too often. `data`: one row a draw, effect (in the
+    outcome's unit) and real (False), the real estimate first; and label, unit, level. Not applicable to a design
+    without a record.
     """
     if isinstance(estimate, Refusal):
         reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"
@@ -50,26 +56,47 @@ def check(calibration: Calibration, estimate: Estimate | Refusal) -> Check:
     reading = " ".join([*parts, *_selected(calibration, estimate, leant), closing])
     effects = np.concatenate([[head["estimate"]], record.run.estimate])
     data = labelled(pd.DataFrame({"effect": effects, "real": np.arange(len(effects)) == 0}), estimate)
-    return Check(NAME, QUESTION, verdict, reading, record.false_positive, estimate.design, data)
+    figures = {"false_positive": record.false_positive, "notable": _notable(record)}
+    figures |= {"selective": leant.false_positive} if leant is not None else {}
+    return Check(NAME, QUESTION, verdict, reading, record.false_positive, estimate.design, data, figures)
 
 
 def _judged(
     estimate: Estimate, record: Calibrated, span: tuple[float, float], leant: Calibrated | None
-) -> tuple[Literal["reassuring", "concern"], str]:
+) -> tuple[Literal["reassuring", "inconclusive", "concern"], str]:
     clear, kept = excludes_zero(estimate.headline), span[0] > 0 or span[1] < 0
-    if record.false_positive > NOTABLE:
-        return "concern", f"More than {numbers.per_cent(NOTABLE)} is too often: its interval is too narrow here."
-    if leant is not None and leant.false_positive > NOTABLE:
+    notable = _notable(record)
+    if _too_often(record) and _otherwise(estimate, record):
+        said = "for an interval by Student's t, which is not the one that this study reports"
+        return "inconclusive", f"More than {numbers.per_cent(notable)} is too often, {said}."
+    if _too_often(record):
+        return "concern", f"More than {numbers.per_cent(notable)} is too often: its interval is too narrow here."
+    if leant is not None and _too_often(leant):
         return "concern", "So often the way units were chosen alone looks like an effect: regression to the mean."
     if clear and not kept:
         return "concern", "Its own interval excludes zero, and the calibrated one does not."
+    if record.false_positive > notable:
+        return "reassuring", "That is more often than it should be, by no more than so few draws explain."
     return "reassuring", "That is as often as it should be, or less."
+
+
+def _notable(record: Calibrated) -> float:
+    return NOTABLE * (1 - record.level)
+
+
+def _too_often(record: Calibrated) -> bool:
+    return record.false_positive > _notable(record) and record.least > 1 - record.level
+
+
+def _otherwise(estimate: Estimate, record: Calibrated) -> bool:
+    """Whether draws are judged by another interval than the study reports."""
+    return not record.run.whole and "bootstrap" in estimate.method
 
 
 def _source(source: Pool | Resampled, record: Calibrated, estimate: Estimate) -> str:
     what = "pseudo-collaboratives" if isinstance(source, Pool) else "simulated panels"
     text = f"{numbers.count(record.draws)} {what} that changed nothing were made of {source.sentence()}."
-    if not record.run.whole and "bootstrap" in estimate.method:
+    if _otherwise(estimate, record):
         text += " Intervals are by Student's t there, and by the bootstrap in the study."
     if record.run.lost:
         text += f" In {numbers.count(record.run.lost)} more it could not be computed."
@@ -112,7 +139,9 @@ def _real(estimate: Estimate, record: Calibrated, span: tuple[float, float]) -> 
     head = estimate.headline
     places = numbers.decimals_for([head["std_error"]])
     rank = numbers.p_text(record.rank(head["estimate"], head["std_error"]))
+    rough = record.draws * (1 - record.level) / 2 < ROUGH
+    few = ", roughly, for so few draws say little of its ends" if rough else ""
     return (
         f"The real effect, {numbers.signed(head['estimate'], places)}, has {rank} among them in standard errors; by "
-        f"the draws' quantiles its interval is {numbers.interval(*span, places)}."
+        f"the draws' quantiles its interval is {numbers.interval(*span, places)}{few}."
     )

@@ -52,12 +52,11 @@ def check(panel: Panel, estimate: Estimate | Refusal, most: int = MOST) -> Check
     Concern when (a) more than 2.5% of the other intervals, which is what chance gives, exclude zero on the other
     side; (b) the declared interval excludes zero and fewer than half of the others do so on its side; (c) it excludes
     zero and fewer than 10% of the others are as large, with their median half a standard error or more nearer to
-    zero. Inconclusive when under 80% share its sign, when under 80% agree with it on whether zero is excluded, or
-    when fewer than 5 others could be computed. `value` is the share of the others with its sign. Not applicable to a
-    design without a comparison, to one shown for comparison only, and to one whose headline is no weighted sum of
-    outcomes.
-    `data`: a column for each decision left open (design and comparison always), then estimate, low, high, main,
-    reason (why refused, else blank), and label, unit, level.
+    zero. Inconclusive when it excludes zero and under 80% share its sign, when under 80% agree with it on whether
+    zero is excluded, or when fewer than 5 others could be computed. `value` is the share of the others with its
+    sign. Not applicable to a design without a comparison, to one shown for comparison only, and to one whose
+    headline is no weighted sum of outcomes. `data`: a column for each decision left open (design and comparison
+    always), then estimate, low, high, main, reason (why refused, else blank), and label, unit, level.
     """
     if isinstance(estimate, Refusal):
         reading = f"{estimate.title} was not computed: {' '.join(estimate.reasons)}"

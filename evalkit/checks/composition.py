@@ -130,9 +130,8 @@ def _headline(panel: Panel, design: str) -> pd.Series | str:
 
 def _as_outcome(panel: Panel, rows: pd.DataFrame, value: pd.Series) -> Panel:
     """The same units and design with another outcome, a continuous one, units alike and by least squares."""
-    columns = panel.outcome.denominator
-    assert columns is not None  # noqa: S101 - asked before
-    outcome = Outcome(name=panel.outcome.name, kind="continuous", value=columns, better="higher", role="primary")
+    name, columns = panel.outcome.name, panel.outcome.measured  # of which only the name is used
+    outcome = Outcome(name=name, kind="continuous", value=columns, better="higher", role="primary")
     protocol = panel.study.protocol
     plain = protocol.model.extended_twoway.model_copy(update={"family": "gaussian"})
     model = protocol.model.model_copy(update={"extended_twoway": plain})
@@ -148,8 +147,10 @@ def _judged(data: pd.DataFrame, *, lost: bool) -> tuple[Literal["reassuring", "i
         named = data.loc[apart & large, "measure"].str.split(" (", regex=False).str[0]
         which = " and the ".join(f"{name[:1].lower()}{name[1:]}" for name in named)
         return "concern", f"The {which} changed with joining: part of the effect may be a change in who is counted."
-    if apart.any() or (np.maximum(-data["low"], data["high"]) >= MATTERS).any():
+    if (np.maximum(-data["low"], data["high"]) >= MATTERS).any():
         return "inconclusive", f"A change of {numbers.number(MATTERS, 0)} is not ruled out."
+    if apart.any():
+        return "inconclusive", f"Something changed with joining, by less than {numbers.number(MATTERS, 0)}."
     if lost:
         return "inconclusive", "The others did not change by as much as would matter."
     return "reassuring", f"Changes of {numbers.number(MATTERS, 0)} or more are ruled out."

@@ -11,10 +11,13 @@ import math
 
 from evalkit import numbers
 from evalkit.estimate import Check
+from evalkit.inference import ROUNDING
 from evalkit.panel import Panel
 
 NAME = "entry"
 QUESTION = "Did units join because they were doing badly?"
+FEW = "Too few units on either side to compare their baselines."
+PRECISE = 20  # parts of the spread between units to which a gap is given
 NOTABLE = 0.25  # standardised difference; Rubin (2001), Health Serv Outcomes Res Methodol 2:169
 
 
@@ -28,11 +31,11 @@ def check(panel: Panel) -> Check:
         return _without_comparison(declared)
     gap = joined.mean() - others.mean()
     pooled = math.sqrt((joined.var() + others.var()) / 2)
-    if pooled == 0:
-        return _without_comparison(declared)
+    if not pooled > ROUNDING * max(1.0, float(baseline["mean"].abs().max())):
+        return _without_comparison(declared, "Baselines do not vary between units, so that they cannot be compared.")
     standardised = gap / pooled
     worse = standardised < 0 if panel.outcome.better == "higher" else standardised > 0
-    size = numbers.number(abs(gap), 1)
+    size = numbers.number(abs(gap), numbers.decimals_for([pooled / PRECISE]))
     side = "worse" if worse else "better"
     facts = (
         f"Before the first wave the joining units were {size} {panel.outcome.unit} {side} than the others "
@@ -46,10 +49,10 @@ def check(panel: Panel) -> Check:
     return Check(NAME, QUESTION, "reassuring", reading, float(standardised))
 
 
-def _without_comparison(declared: bool) -> Check:
+def _without_comparison(declared: bool, why: str = FEW) -> Check:
     if declared:
         reading = (
             "The protocol says that entry followed poor results: regression to the mean may be part of the change."
         )
         return Check(NAME, QUESTION, "concern", reading)
-    return Check(NAME, QUESTION, "not applicable", "Too few units on either side to compare their baselines.")
+    return Check(NAME, QUESTION, "not applicable", why)

@@ -30,7 +30,7 @@ QUESTION = "Does the answer hang on a single {}?"
 NAMED = 3
 COLUMNS = ["by", "left_out", "units", "estimate", "low", "high", "change", "reason"]
 By = Literal["unit", "wave", "region"]
-ASKED = "It is asked of an effect estimated by comparing units that joined with units that had not."
+ASKED = "It is asked of comparisons that are weighted sums of outcomes, such as group-time effects and imputation."
 
 
 def check(panel: Panel, estimate: Estimate | Refusal, by: By = "unit") -> Check:

@@ -31,6 +31,7 @@ from evalkit.checks._entry_rule import Entry, entry_rule
 from evalkit.checks._its import excludes_zero, labelled, not_applicable
 from evalkit.checks._net import Net, Own, net_of
 from evalkit.checks._returning import Past, Returning, followed, returning
+from evalkit.checks.leave_out import ASKED
 from evalkit.errors import DataError, DesignError
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.estimators._did.headline import DESIGNS, headline, ruled
@@ -83,7 +84,7 @@ def check(panel: Panel, estimate: Estimate | Refusal, *, draws: int = DRAWS) -> 
         )
         return not_applicable(NAME, QUESTION, f"The protocol {said}, so there is no rule to apply.", estimate.design)
     if estimate.design not in DESIGNS or estimate.comparison_only:
-        reading = "It is asked of an effect estimated by comparing units that joined with units that had not."
+        reading = ASKED
         return not_applicable(NAME, QUESTION, reading, estimate.design)
     try:
         found = _found(panel, estimate, draws)

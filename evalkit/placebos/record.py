@@ -24,6 +24,8 @@ from evalkit.placebos.pool import Pool
 from evalkit.placebos.residuals import Resampled
 from evalkit.placebos.runs import Run
 
+Z = 1.96
+
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
@@ -49,9 +51,18 @@ class Calibrated:
 
     @property
     def monte_carlo(self) -> float:
-        """Standard error of that share from drawing."""
-        p = self.false_positive
-        return float(np.sqrt(p * (1 - p) / self.draws))
+        """Error of that share from drawing: half the width of Wilson's 95 % interval over 1.96, never nought.
+
+        sqrt(p (1 - p) / B + z^2 / (4 B^2)) / (1 + z^2 / B), z = 1.96 (Wilson 1927, J Am Stat Assoc 22:209).
+        """
+        p, B = self.false_positive, self.draws
+        return float(np.sqrt(p * (1 - p) / B + Z**2 / (4 * B**2)) / (1 + Z**2 / B))
+
+    @property
+    def least(self) -> float:
+        """The lower end of that interval: the share that chance alone could hide behind this one."""
+        p, B = self.false_positive, self.draws
+        return float((p + Z**2 / (2 * B)) / (1 + Z**2 / B) - Z * self.monte_carlo)
 
     @property
     def bias(self) -> float:

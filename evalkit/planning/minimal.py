@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from evalkit import numbers
+from evalkit import inference, numbers
 from evalkit.errors import DesignError, Fault
 from evalkit.estimators import names, title
 from evalkit.estimators._did.headline import DESIGNS, headline
@@ -238,10 +238,10 @@ def _runs(linears: dict[str, Linear], baseline: Baseline, source: Source, draws:
     on, rising = (o.under(arrays) for o in profiles(arrays, arrays.Y, baseline.frequency)[:2])
     fixed = {d: _put(linear, np.stack([on, rising])) for d, linear in linears.items()}
     parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {d: [] for d in linears}
-    step = max(1, BATCH // arrays.Y.size) if linears else draws
+    step, largest = max(1, BATCH // arrays.Y.size) if linears else draws, 0.0
     for start in range(0, draws if linears else 0, step):
         Y = source.courses(min(step, draws - start), random)
-        share = 0.01 * Y * on
+        share, largest = 0.01 * Y * on, max(largest, float(np.abs(Y).max()))
         for design, linear in linears.items():
             parts[design].append(_figures(_put(linear, Y), fixed[design], _put(linear, share)))
     t = stats.t.ppf(0.5 + baseline.level / 2, source.plan.units - 1)
@@ -249,6 +249,7 @@ def _runs(linears: dict[str, Linear], baseline: Baseline, source: Source, draws:
     for design, pieces in parts.items():
         theta, gram = (np.concatenate([piece[k] for piece in pieces]) for k in (0, 1))
         error = np.sqrt(np.maximum(gram[:, 0, 0], 0.0))
+        error = np.where(error > inference.ROUNDING * largest, error, 0.0)  # outcomes that do not vary leave rounding
         out[design] = Run(design, theta[:, 0], error, t * error, gram, theta[:, 1:], 0, whole=False)
     return out
 
@@ -274,7 +275,7 @@ def _figures(
 def _judged(run: Run, baseline: Baseline, source: Source) -> Minimal:
     """A design's figures; raises DesignError when no effect of any size would be found."""
     if not (run.error > 0).all():
-        raise DesignError("its standard errors are nought under this plan")
+        raise DesignError("in some draws the outcome does not vary, so that its standard errors are nought")
     sign, wider = baseline.sign, source.wider
     wanted = [p for p in PROFILES if p != "relative" or source.positive]
     sizes = {p: detectable(run, p, POWER, sign, wider) for p in wanted}

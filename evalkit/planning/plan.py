@@ -167,10 +167,14 @@ def plan_of(panel: Panel, **given: int) -> Plan:
 def _own(panel: Panel) -> dict[str, Any]:
     study = panel.study
     starts = study.time(pd.PeriodIndex(panel.cohorts))
+    starts = starts[starts > 0]  # a wave without a period before it is in no comparison, and in no plan
+    if not len(starts):
+        return _neutral(panel)
     transition = study.protocol.transition.periods
     open_ = ~study.excluded
     first, last = int(starts[0]), int(starts[-1]) + transition
-    joined, never = max(len(panel.joined), FEWEST), len(panel.never)
+    late = int((study.time(panel.units.loc[panel.joined, "cohort"]) > 0).sum())
+    joined, never = max(late, FEWEST), len(panel.never)
     waves = min(len(starts), joined // FEWEST)
     spacing = int(starts[-1] - starts[0]) // (waves - 1) if waves > 1 else QUARTER[study.frequency]
     comparison = never if never >= FEWEST else 0 if waves > 1 else joined

@@ -20,9 +20,9 @@ from evalkit import markup, numbers
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.markup import Shown
 from evalkit.study import Outcome, Study
+from evalkit.words.reasons import WITHOUT_COMPARISON, bearing
 
 Strength = Literal["none", "weak", "moderate"]
-WITHOUT_COMPARISON = {"its", "its_pooled", "its_event_time"}
 NETTED = "regression_to_the_mean"
 SYNTHETIC = ("synthetic_did", "synthetic_control", "augmented_synthetic_control")
 COURSE = dict.fromkeys(SYNTHETIC, "synthetic_fit")  # the check of the course before joining, by design
@@ -103,7 +103,8 @@ def finding(
     """The finding on one outcome.
 
     estimates  the first that could be computed carries the finding; the others are set beside it
-    asked      every check; a `concern` that bears on the carrying design lowers the strength; all are named
+    asked      every check; a `concern` that bears on the carrying design (`reasons.bearing`) lowers the strength; all
+               are named
     """
     usable = [e for e in estimates if isinstance(e, Estimate)]
     if not usable:
@@ -127,12 +128,12 @@ def finding(
 def _strength(main: Estimate, asked: Sequence[Check]) -> Strength:
     if holds_zero(main):
         return "none"
-    bearing = [c for c in asked if c.design in ("", main.design)]
-    looked_at = {c.name for c in bearing if c.verdict == "reassuring"}
+    found = bearing(asked, main.design)
+    looked_at = {c.name for c in found if c.verdict == "reassuring" and c.design in ("", main.design)}
     if NETTED in looked_at:  # what poor baselines would have given anyway was estimated, and is small
-        bearing, looked_at = [c for c in bearing if c.name != "entry"], looked_at | {"entry"}
+        found, looked_at = [c for c in found if c.name != "entry"], looked_at | {"entry"}
     course = COURSE.get(main.design, "parallel_trends")
-    sound = {course, "entry"} <= looked_at and not [c for c in bearing if c.verdict == "concern"]
+    sound = {course, "entry"} <= looked_at and not [c for c in found if c.verdict == "concern"]
     return "moderate" if sound and main.design not in WITHOUT_COMPARISON else "weak"
 
 
@@ -156,12 +157,13 @@ def patients(main: Estimate, outcome: Outcome, noun: str) -> list[str]:
     head = main.headline
     low, high = sorted(abs(head[end]) * main.exposure for end in ("low", "high"))
     size = numbers.round_two(abs(head["estimate"]) * main.exposure)
+    figure = numbers.number(abs(head["estimate"]), numbers.decimals_for([head["std_error"]]))
     more = "more" if head["estimate"] > 0 else "fewer"
     if holds_zero(main):
         fewer, more = (numbers.round_two(abs(head[end]) * main.exposure) for end in ("low", "high"))
         return [f"In every joined unit, that would be from {fewer} fewer to {more} more cases a {noun} in all."]
     return [
-        f"A change of that size in every joined unit would be about {size} {more} cases a {noun} in all "
+        f"A change of {figure} {main.unit} in every joined unit would be about {size} {more} cases a {noun} in all "
         f"({numbers.round_two(low)} to {numbers.round_two(high)})."
     ]
 

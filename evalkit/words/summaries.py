@@ -13,8 +13,8 @@ from typing import Any
 from evalkit import __version__, markup, numbers, periods
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.study import Outcome, Study
-from evalkit.words.finding import NETTED, WITHOUT_COMPARISON, Strength, finding, holds_zero, patients
-from evalkit.words.reasons import joined, reasons
+from evalkit.words.finding import NETTED, Strength, finding, holds_zero, patients
+from evalkit.words.reasons import WITHOUT_COMPARISON, joined, reasons
 
 WORDS = 200  # of the text for a board
 SURE = {
@@ -70,8 +70,8 @@ def _plain(study: Study, outcome: Outcome, main: Estimate, asked: Sequence[Check
     parts = [
         study.protocol.question,
         _answer(outcome, main),
-        _net(main, asked),
         *patients(main, outcome, study.frequency),
+        _net(main, asked),
         _sure(main, asked, strength),
         _overturned(main, asked),
         _others(asked),
@@ -91,14 +91,14 @@ def _answer(outcome: Outcome, main: Estimate) -> str:
     span = f"{numbers.signed(head['low'], decimals)} to {numbers.signed(head['high'], decimals)} {main.unit}"
     if holds_zero(main):
         return (
-            f"The data do not say clearly. For {_lower(outcome.title)}, they fit a change after joining of anything "
+            f"The data do not say clearly. For {outcome.title}, they fit a change after joining of anything "
             f"from {span}, against what {than}."
         )
     side = "higher" if head["estimate"] > 0 else "lower"
     good = (head["estimate"] > 0) == (outcome.better == "higher")
     size = f"{numbers.number(abs(head['estimate']), decimals)} {main.unit}"
     return (
-        f"After joining, the figure for {_lower(outcome.title)} was on average {size} {side} than {than}, which is "
+        f"After joining, the figure for {outcome.title} was on average {size} {side} than {than}, which is "
         f"{'better' if good else 'worse'}. The data fit anything from {span}."
     )
 
@@ -181,14 +181,14 @@ def _methods(study: Study, outcome: Outcome, estimates: Sequence[Estimate | Refu
     transition = numbers.of(p.transition.periods, study.frequency)
     excluded = ", ".join(f"{periods.say(s.first)} to {periods.say(s.last)}" for s in p.exclude) or "none"
     parts = [
-        f"The outcome was {_lower(outcome.title)} ({outcome.unit}), observed each {study.frequency} from "
+        f"The outcome was {outcome.title} ({outcome.unit}), observed each {study.frequency} from "
         f"{periods.say(p.window[0])} to {periods.say(p.window[1])}; {transition} from joining counted as transition, "
         f"and excluded periods were: {excluded}.",
     ]
     if usable:
         main = usable[0]
         parts += [
-            f"The main analysis was {_lower(main.title)}.",
+            f"The main analysis was {main.title[:1].lower()}{main.title[1:]}.",
             main.method,
             f"It assumes the following. {main.assumption}",
         ]
@@ -206,11 +206,3 @@ def _methods(study: Study, outcome: Outcome, estimates: Sequence[Estimate | Refu
         f"from a protocol with SHA-256 {study.sha256[:16]}."
     )
     return " ".join(parts)
-
-
-def _lower(text: str) -> str:
-    """For the middle of a sentence; abbreviations and names such as Type 1 keep their capital."""
-    first = text.split(" ", 1)[0]
-    if first != first.capitalize() or first in ("Type", "Category", "Cat"):
-        return text
-    return f"{text[:1].lower()}{text[1:]}"

@@ -1,21 +1,18 @@
-"""What a notebook opens: one study, its panels, and the designs and checks that go with it."""
+"""One study as a notebook uses it: its panels, and the designs and checks that go with it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit import catalogue, checks, estimators, placebos
+from evalkit import checks, estimators, placebos
 from evalkit.appraisal import Appraisal, appraise
 from evalkit.estimate import Check, Estimate, Refusal
-from evalkit.panel import Panel, build, build_all
+from evalkit.panel import Panel
 from evalkit.remember import remembered
 from evalkit.study import Outcome, Study
+from evalkit.workbench.chosen import COMPARED, SYNTHETIC, WITHOUT_COMPARISON, designs, first, weighed
 
-WITHOUT_COMPARISON = ("its",)  # where the protocol wants none
-SYNTHETIC = ("synthetic_did", "synthetic_control", "augmented_synthetic_control")
-COMPARED = ("group_time", "imputation")  # comparisons between units on which a finding rests
-FEW, SOME = 5, 15  # joined units up to which a synthetic comparison carries the finding, or stands beside
 STAGGERED = ("group_time", "imputation", "interaction_weighted", "two_stage", "extended_twoway", "stacked")
 AT_ONCE = ("group_time", "imputation", "twoway", "event_study")
 SENSITIVITY = ("interaction_weighted", "extended_twoway")  # put to pseudo-collaboratives beside them
@@ -94,7 +91,7 @@ class Case:
 
     def beside(self) -> list[Estimate | Refusal]:
         """For every other outcome, the first design that could be computed, or why none could."""
-        return [_first(self.estimates(o.name)) for o in self.others]
+        return [first(self.estimates(o.name)) for o in self.others]
 
     def checks(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """Every check that bears on the finding, asked of `estimates` as `estimates()` returns them."""
@@ -154,8 +151,8 @@ class Case:
 
     @remembered
     def sensitivity(self, estimates: list[Estimate | Refusal]) -> list[Check]:
-        """What the design that carries the finding rests on: units, dates, neighbours, pairs, definitions."""
-        main = _first(estimates)
+        """What the first weighted comparison rests on: units, dates, neighbours, pairs, definitions."""
+        main = weighed(estimates)
         return [
             checks.comparison_curve(self.panel, main, most=SPECIFICATIONS),
             checks.leave_out(self.panel, main),
@@ -172,27 +169,27 @@ class Case:
     @remembered
     def programmes(self, estimates: list[Estimate | Refusal]) -> Check:
         """Whether another programme could explain it."""
-        return checks.other_programmes(self.panel, _first(estimates))
+        return checks.other_programmes(self.panel, weighed(estimates))
 
     @remembered
     def bunching(self, estimates: list[Estimate | Refusal]) -> Check:
         """Where around its threshold the effect was made."""
-        return checks.bunching(self.panel, _first(estimates))
+        return checks.bunching(self.panel, weighed(estimates))
 
     @remembered
     def redefined(self, estimates: list[Estimate | Refusal]) -> Check:
         """The effect under other definitions of the outcome."""
-        return checks.definitions(self.panel, _first(estimates), self.definitions)
+        return checks.definitions(self.panel, weighed(estimates), self.definitions)
 
     @remembered
     def matching(self, estimates: list[Estimate | Refusal]) -> Check:
         """The effect against units that looked alike before."""
-        return checks.matching(self.panel, _first(estimates))
+        return checks.matching(self.panel, weighed(estimates))
 
     @remembered
     def leaving_out(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """The design that carries the finding without each wave and each region: shown, for they may well differ."""
-        return [checks.leave_out(self.panel, _first(estimates), by=by) for by in ("wave", "region")]
+        return [checks.leave_out(self.panel, weighed(estimates), by=by) for by in ("wave", "region")]
 
     def agreement(self, record: placebos.Calibration, estimates: list[Estimate | Refusal]) -> Check:
         """Every design against the one that carries the finding; for its table, and where a record is at hand."""
@@ -200,7 +197,7 @@ class Case:
 
     def _record(self, estimates: list[Estimate | Refusal]) -> placebos.Calibration | None:
         """The record of the credibility page, where a comparison between units carries the finding."""
-        main = _first(estimates)
+        main = first(estimates)
         return None if isinstance(main, Refusal) or main.design in WITHOUT_COMPARISON else self.calibration()
 
     def _record_of_main(
@@ -209,13 +206,13 @@ class Case:
         """Regression to the mean and false positives of the design that carries the finding."""
         if record is None:
             return []
-        main = _first(estimates)
-        return [checks.regression_to_the_mean(self.panel, main), checks.calibration(record, main)]
+        returning = checks.regression_to_the_mean(self.panel, weighed(estimates))
+        return [returning, checks.calibration(record, first(estimates))]
 
     def family(self) -> Check:
         """All outcomes together, each by the first design that could be computed, allowing for how many there are."""
         every = [self.outcome, *self.others]
-        return checks.family([_first(self.estimates(o.name)) for o in every], every)
+        return checks.family([first(self.estimates(o.name)) for o in every], every)
 
     def series_checks(self, series: Estimate | Refusal, *, carrying: bool) -> list[Check]:
         """The questions put to the interrupted time series.
@@ -237,60 +234,3 @@ class Case:
                 checks.detectable(self.panel, series),
             ]
         return asked
-
-
-def designs(panel: Panel) -> tuple[str, ...]:
-    """The designs that a finding rests on, the one that carries it first; chosen by how many units joined."""
-    if panel.study.protocol.comparison == "none":
-        return WITHOUT_COMPARISON
-    if len(panel.joined) <= FEW:
-        return (SYNTHETIC[0], COMPARED[0], "its")
-    beside = (SYNTHETIC[0],) if len(panel.joined) <= SOME else ()
-    later_waves = panel.study.protocol.comparison in (None, "not_yet_joined") or not panel.staggered
-    return (COMPARED[0], COMPARED[1] if later_waves else "interaction_weighted", *beside, "its")
-
-
-def _first(estimates: list[Estimate | Refusal]) -> Estimate | Refusal:
-    return next((e for e in estimates if isinstance(e, Estimate)), estimates[0])
-
-
-def open_case(collaborative: str, outcome: str = "") -> Case:
-    """Open a study by slug or path, with the named outcome (blank for the primary one).
-
-    Raises StudyError or DataError with every fault.
-    """
-    if (collaborative, outcome) in _HELD:
-        return _HELD[collaborative, outcome]
-    study = catalogue.open_study(collaborative)
-    chosen = study.outcome(outcome)
-    if chosen.alternative_to is not None:  # it stands where the outcome stands that it defines otherwise
-        chosen = chosen.model_copy(update={"role": study.outcome(chosen.alternative_to).role})
-    return Case(study, chosen, build_all(study))
-
-
-_HELD: dict[tuple[str, str], Case] = {}  # filled only in a process that kernels are forked from
-
-
-def hold(collaborative: str, outcome: str, *, ahead: bool) -> None:
-    """Open a case and keep it for `open_case`, in a process that kernels of one run are forked from.
-
-    ahead  compute beforehand what several notebooks want, too
-
-    Raises StudyError or DataError with every fault.
-    """
-    case = open_case(collaborative, outcome)
-    _HELD[collaborative, outcome] = case
-    if ahead:
-        estimates = case.estimates()
-        case.calibration()
-        case.returning(estimates)
-        case.sensitivity(estimates)
-
-
-def open_baseline(collaborative: str, outcome: str = "") -> Panel:
-    """Open one outcome's panel to plan on; nobody need have joined yet.
-
-    Raises StudyError or DataError with every fault.
-    """
-    study = catalogue.open_study(collaborative)
-    return build(study, study.outcome(outcome), started=False)

@@ -1,0 +1,49 @@
+"""A study opened by slug or path."""
+
+from __future__ import annotations
+
+from evalkit import catalogue
+from evalkit.panel import Panel, build, build_all
+from evalkit.workbench.case import Case
+
+
+def open_case(collaborative: str, outcome: str = "") -> Case:
+    """Open a study by slug or path, with the named outcome (blank for the primary one).
+
+    Raises StudyError or DataError with every fault.
+    """
+    if (collaborative, outcome) in HELD:
+        return HELD[collaborative, outcome]
+    study = catalogue.open_study(collaborative)
+    chosen = study.outcome(outcome)
+    if chosen.alternative_to is not None:  # it stands where the outcome stands that it defines otherwise
+        chosen = chosen.model_copy(update={"role": study.outcome(chosen.alternative_to).role})
+    return Case(study, chosen, build_all(study))
+
+
+HELD: dict[tuple[str, str], Case] = {}  # filled only in a process that kernels are forked from
+
+
+def hold(collaborative: str, outcome: str, *, ahead: bool) -> None:
+    """Open a case and keep it for `open_case`, in a process that kernels of one run are forked from.
+
+    ahead  compute beforehand what several notebooks want, too
+
+    Raises StudyError or DataError with every fault.
+    """
+    case = open_case(collaborative, outcome)
+    HELD[collaborative, outcome] = case
+    if ahead:
+        estimates = case.estimates()
+        case.calibration()
+        case.returning(estimates)
+        case.sensitivity(estimates)
+
+
+def open_baseline(collaborative: str, outcome: str = "") -> Panel:
+    """Open one outcome's panel to plan on; nobody need have joined yet.
+
+    Raises StudyError or DataError with every fault.
+    """
+    study = catalogue.open_study(collaborative)
+    return build(study, study.outcome(outcome), started=False)
