@@ -7,6 +7,8 @@ import dataclasses
 import json
 import math
 import re
+import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -22,6 +24,9 @@ from evalkit.estimate import EVENTS, Estimate, Refusal, framed, restore
 from evalkit.inference import honest
 from evalkit.inference.pretrends import detectable_slope, power_against
 from evalkit.inference.rectangle import inside
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import did_panels as simulation
 
 REFUSED = Refusal("s", "y", "group_time", "Group-time effects", ("No unit joined.",))
 PUBLISHED = json.loads((REFERENCE / "pretrends_he_wang.json").read_text("utf-8"))
@@ -486,3 +491,26 @@ def test_a_figure_has_alt_text_its_data_and_the_same_bytes(name):
     assert len(drawing) < 60_000
     refused = getattr(plots, name)(getattr(checks, name)(REFUSED))
     assert "No unit joined" in refused.text
+
+
+@pytest.mark.parametrize("joined", [3, 8, 14])
+def test_with_few_joined_units_a_flat_course_is_rarely_called_another(joined):
+    """The joint test by all clusters would call half of these a concern."""
+    concerns = {"group_time": 0, "imputation": 0}
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        Y = 50 + 5 * random.normal(size=(60, 1)) + 4 * simulation.ar1(random, (60, 30), 0.6)
+        panel = simulation.panel(simulation.Simulated(Y, np.where(np.arange(60) < joined, 20.0, np.nan)))
+        for design in concerns:
+            concerns[design] += checks.parallel_trends(estimators.fit(design, panel)).verdict == "concern"
+    assert max(concerns.values()) <= 4
+
+
+def test_few_joined_units_on_a_course_of_their_own_are_found():
+    random = np.random.default_rng(1)
+    Y = 50 + 5 * random.normal(size=(60, 1)) + simulation.ar1(random, (60, 30), 0.3)
+    Y[:5] += 3 * np.arange(30)
+    panel = simulation.panel(simulation.Simulated(Y, np.where(np.arange(60) < 5, 20.0, np.nan)))
+    found = checks.parallel_trends(estimators.fit("imputation", panel))
+    assert found.verdict == "concern"
+    assert "with 5 joined units each alone on 4 degrees of freedom" in found.reading

@@ -49,6 +49,7 @@ from evalkit.panel import Panel
 NAME = "matching"
 QUESTION = "Does the answer hold against units that looked alike before?"
 APART = 0.25  # standardised differences
+FEWEST = 6  # pairs, below which their errors say too little
 NAMED = 5
 ALL = "All units"
 SHOWN = ("Level", "Trend", "Level in the second half")
@@ -82,15 +83,15 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     """Concern when a comparison with units that looked alike gives another answer.
 
     Judged on the version by level and trend, or by level alone where the first half is too short for a trend.
-    Inconclusive, whatever the answer, when under half of the joined units have a pair, when a standardised difference
-    that was matched on stays above 0.25, or when the interval of the change between the halves of the baseline
-    excludes zero: then the pairs parted before anybody joined. Else concern when the interval of the difference from
-    the estimate excludes zero, unless that change has the same sign and the difference less it does not: then
-    inconclusive. Inconclusive too when the interval of the difference, or of the change before joining, holds one as
-    large as the estimate; else reassuring. `value` is the difference, matched less declared. Its interval is by
-    Student's t on the fewer degrees of freedom of the two. Not applicable without units that never joined, with fewer
-    than 6 usable periods before the first wave, where no pair is near enough or everybody is in one, to a design
-    without a comparison, and to one whose headline is no weighted sum of outcomes.
+    Inconclusive, whatever the answer, when under half of the joined units or fewer than 6 have a pair, when a
+    standardised difference that was matched on stays above 0.25, or when the interval of the change between the
+    halves of the baseline excludes zero: then the pairs parted before anybody joined. Else concern when the interval
+    of the difference from the estimate excludes zero, unless that change has the same sign and the difference less
+    it does not: then inconclusive. Inconclusive too when the interval of the difference, or of the change before
+    joining, holds one as large as the estimate; else reassuring. `value` is the difference, matched less declared.
+    Its interval is by Student's t on the fewer degrees of freedom of the two. Not applicable without units that
+    never joined, with fewer than 6 usable periods before the first wave, where no pair is near enough or everybody
+    is in one, to a design without a comparison, and to one whose headline is no weighted sum of outcomes.
 
     `data`: kind (`balance`, in standard deviations: joined less the others; `placebo`: the change before joining;
     `effect`; `difference`), version (`All units`, `Level`, `Level and trend`), measure (of a balance row, else
@@ -142,8 +143,10 @@ def _versions(panel: Panel, estimate: Estimate, arrays: Layout, found: Before) -
 
 def _judged(estimate: Estimate, found: Before, one: Version) -> tuple[Verdict, str]:
     size = abs(float(estimate.headline["estimate"]))
-    if len(one.pairs.joined) < ENOUGH * (found.joined.sum() + found.unseen.sum()):
-        return "inconclusive", "Most joined units are like nobody who did not join, so the pairs say little of them."
+    many, half = len(one.pairs.joined), ENOUGH * (found.joined.sum() + found.unseen.sum())
+    if many < max(FEWEST, half):
+        most = "Most joined units are like nobody who did not join, so the pairs say little of them."
+        return "inconclusive", most if many < half else f"So few as {numbers.of(many, 'pair')} say little."
     if (np.abs(one.balance[list(VERSIONS[one.name])]) > APART).any():
         return "inconclusive", "The pairs are still unlike."
     if excludes_zero(one.placebo):
