@@ -152,7 +152,8 @@ def test_bad_data_stop_one_study_with_every_fault_and_leave_its_report_alone(cap
     before = {p.name: p.read_bytes() for p in (workspace / "reports" / "uec").iterdir()}
     panel = workspace / "data" / "demo" / "uec_panel.csv"
     lines = panel.read_text(encoding="utf-8").splitlines()
-    panel.write_text("\n".join([*lines, lines[1], "SIM999,Nobody,2022-04,5,4,9,1,4"]) + "\n", encoding="utf-8")
+    stranger = ",".join(["SIM999", "Nobody", "2022-04", *["5"] * (lines[0].count(",") - 2)])
+    panel.write_text("\n".join([*lines, lines[1], stranger]) + "\n", encoding="utf-8")
     code, out, err = run(capsys, "uec")
     assert code == 1
     assert "uec: REFUSED" in out

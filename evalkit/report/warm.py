@@ -34,7 +34,6 @@ def main(path: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's, which ends this process itself
     import numpy as np  # noqa: F401
     from ipykernel import kernelapp, zmqshell  # noqa: F401
-    from IPython.core import completer, interactiveshell  # noqa: F401
 
     from evalkit import plots, tables, words, workbench  # noqa: F401
 
