@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evalkit.errors import StudyError
-from evalkit.study import Study, load
+
+if TYPE_CHECKING:
+    from evalkit.study import Study
 
 HOME_VARIABLE = "EVALKIT_HOME"
 FOLDER = Path("data") / "collaboratives"
@@ -65,4 +68,6 @@ def find(study: str) -> Path:
 
 def open_study(study: str) -> Study:
     """Find and load a study by slug or path."""
+    from evalkit.study import load  # a run that has nothing to do needs only the names above
+
     return load(find(study))

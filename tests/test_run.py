@@ -98,7 +98,7 @@ def test_the_manifest_holds_the_hashes_of_what_was_used(capsys, workspace):
     assert record["status"] == "complete"
     assert record["protocol"]["sha256"] == study.sha256
     data = workspace / "data" / "demo" / "uec_panel.csv"
-    from evalkit.report.manifest import sha256
+    from evalkit.report.fresh import file_hash as sha256
 
     assert [d["sha256"] for d in record["data"]] == [sha256(data)]
     assert record["code"]["notebooks"] == {"quick.ipynb": sha256(workspace / "notebooks" / "quick.ipynb")}
@@ -108,7 +108,7 @@ def test_the_manifest_holds_the_hashes_of_what_was_used(capsys, workspace):
 def test_two_runs_differ_only_in_time(capsys, workspace):
     pages = []
     for _ in range(2):
-        run(capsys, "uec")
+        run(capsys, "uec", "--force")
         record = json.loads((workspace / "reports" / "uec" / "manifest.json").read_text(encoding="utf-8"))
         page = (workspace / "reports" / "uec" / "quick.html").read_text(encoding="utf-8")
         pages.append(page.replace(record["created"], "TIME"))
@@ -275,10 +275,10 @@ def test_a_foreign_manifest_beside_the_reports_is_left_alone(capsys, workspace):
 def test_a_report_that_cannot_be_written_is_one_line_and_leaves_no_workspace(capsys, workspace, monkeypatch):
     from evalkit.report import run as runner
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runner, "manifest", full)
+    monkeypatch.setattr(runner, "_place", full)
     code, out, err = run(capsys, "uec")
     assert code == 1
     assert "uec: the report could not be written (OSError: [Errno 28] No space left on device)" in err

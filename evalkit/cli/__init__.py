@@ -43,8 +43,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--out", metavar="DIR", help="output folder; default reports/")
     run.add_argument("--timeout", type=_positive, default=600, metavar="S", help="seconds that one cell may take")
     run.add_argument("--no-fork", action="store_true", help="start every kernel anew instead of forking a warm one")
-    run.add_argument("--force", action="store_true", help="run everything again (every run does, at present)")
+    run.add_argument("--force", action="store_true", help="run everything again, whether or not anything has changed")
+    run.add_argument("--why", action="store_true", help="say what would be run and why, and run nothing")
     run.add_argument("--json", action="store_true", help="print what was done as JSON")
+
+    verify = commands.add_parser("verify", help="whether a report is as it was written, and still that of its inputs")
+    verify.add_argument("report", metavar="REPORT", help="a report's folder")
+    verify.add_argument("--json", action="store_true", help="print what was found as JSON")
 
     estimate = commands.add_parser("estimate", help="one design on one study, to standard output")
     estimate.add_argument("study", metavar="STUDY")

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit import catalogue, numbers
-from evalkit.cli import DONE, FAILED
+from evalkit.cli import DONE
 from evalkit.cli.power import power
+from evalkit.cli.reports import run, verify
 from evalkit.errors import EvalkitError, RunError
 
-__all__ = ["check", "estimate", "list_studies", "new", "power", "run", "schema", "simulate"]
+__all__ = ["check", "estimate", "list_studies", "new", "power", "run", "schema", "simulate", "verify"]
 
 if TYPE_CHECKING:
     from evalkit.panel import Panel
-    from evalkit.report.run import Outcome
 
 
 def list_studies(options: Namespace) -> int:  # noqa: ARG001 - every command takes its options
@@ -123,58 +122,6 @@ def _check_notebooks(names: tuple[str, ...]) -> None:
     if absent:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.ipynb"))) or "none"
         raise RunError(f"there is no notebook called {', '.join(absent)}", str(folder), f"known: {known}")
-
-
-def run(options: Namespace) -> int:
-    """Run notebooks and publish reports."""
-    from evalkit.report.progress import progress
-    from evalkit.report.run import Options, default_jobs
-    from evalkit.report.run import run as run_studies
-
-    catalogue.settle_home()
-    names = options.studies or [p.stem for p in catalogue.protocols()]
-    if not names:
-        raise RunError("there is no study to run", str(catalogue.home() / catalogue.FOLDER), "evalkit new SLUG")
-    out = Path(options.out) if options.out else catalogue.home() / "reports"
-    jobs = options.jobs or default_jobs()
-    chosen = Options(out, options.outcome, jobs, options.timeout, fork=not options.no_fork)
-    with progress() as shown:
-        ended = run_studies(_once(names), chosen, shown)
-    failures = [(e.study, line) for e in ended for line in e.failures]
-    if options.json:
-        record = [
-            {"study": e.study, "folder": str(e.folder) if e.folder else None, "failures": [*e.failures]}
-            for e in ended
-        ]
-        print(json.dumps({"reports": record, "index": str(out.resolve() / "index.html")}, indent=1))
-    else:
-        _say(ended, out)
-    for ended_study in ended:
-        if ended_study.folder is None:
-            for line in ended_study.failures:
-                print(f"{ended_study.study}: {line}", file=sys.stderr)
-    return FAILED if failures else DONE
-
-
-def _once(names: list[str]) -> list[str]:
-    """Each study once, whether named by slug or by path; names that mean no study stay, to be refused."""
-    found: dict[object, str] = {}
-    for name in names:
-        try:
-            found.setdefault(catalogue.find(name), name)
-        except EvalkitError:
-            found.setdefault(name, name)
-    return [*found.values()]
-
-
-def _say(ended: list[Outcome], out: Path) -> None:
-    for one in ended:
-        if one.folder is not None:
-            state = f"FAILED ({len(one.failures)})" if one.failures else "done"
-            print(f"{one.study}: {state}: {one.folder}")
-        else:
-            print(f"{one.study}: REFUSED ({numbers.of(len(one.failures), 'fault')})")
-    print(f"index: {out.resolve() / 'index.html'}")
 
 
 def estimate(options: Namespace) -> int:

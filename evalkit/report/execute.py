@@ -160,6 +160,14 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], engine: Eng
     return None
 
 
+def kept(path: Path, folder: Path, former: Path) -> Executed:
+    """A notebook as it was executed before, copied from a former report; nothing is run."""
+    source = former / path.name
+    shutil.copyfile(source, folder / path.name)
+    notebook = nbformat.read(source, as_version=4)
+    return Executed(path.stem, heading_above(notebook, 0), notebook, 0.0)
+
+
 def _manager(engine: Engine) -> type[AsyncKernelManager]:
     if engine.warm is None:
         from evalkit.report.kernel import OwnKernelManager

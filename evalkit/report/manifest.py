@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import shutil
 import subprocess
@@ -13,37 +12,37 @@ from typing import Any
 from evalkit import __version__
 from evalkit.catalogue import home
 from evalkit.panel import Panel
+from evalkit.report import fresh
 from evalkit.study import Study
 
 MOST_FILES = 5  # data files named on a page
 NAMED = ("pandas", "numpy", "statsmodels", "linearmodels", "papermill", "matplotlib", "seaborn")
 
 
-def sha256(path: Path) -> str:
-    """The hash of one file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def tree_hash(folder: Path, pattern: str = "**/*") -> str:
-    """One hash over the names and contents of every source file of a folder, in order of name."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob(pattern)):
-        if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+def named_files(study: Study) -> dict[str, str]:
+    """The files and folders that a protocol names, by part, as it writes them."""
+    source, rollout = study.protocol.source, study.protocol.rollout
+    table = getattr(source, "successions", None)
+    named = {"data": source.path, "rollout": rollout.path}
+    return named | ({"successions": table} if table not in (None, "none") else {})
 
 
 def manifest(study: Study, panel: Panel, notebooks: list[Path]) -> dict[str, Any]:
     """Protocol, data, code and environment of a report, as plain values."""
     lock = home() / "requirements.lock"
     packages = {d.metadata["Name"].lower(): d.version for d in distributions() if d.metadata["Name"]}
+    named = named_files(study)
     return {
         "study": study.slug,
         "outcome": panel.outcome.name,
+        "named": named,
+        "inputs": fresh.inputs(
+            study.path, {part: study.resolve(path) for part, path in named.items()}, notebooks, home()
+        ),
         "protocol": {"file": study.path.name, "sha256": study.sha256},
         "rollout": {
             "file": study.protocol.rollout.path,
-            "sha256": sha256(study.resolve(study.protocol.rollout.path)),
+            "sha256": fresh.file_hash(study.resolve(study.protocol.rollout.path)),
         },
         "data": [
             {"file": f.name, "sha256": f.sha256, "bytes": f.size, "retrieved": _day(f.retrieved), "note": f.note}
@@ -51,14 +50,14 @@ def manifest(study: Study, panel: Panel, notebooks: list[Path]) -> dict[str, Any
         ],
         "code": {
             "version": __version__,
-            "sha256": tree_hash(Path(__file__).resolve().parents[1]),
-            "notebooks": {p.name: sha256(p) for p in notebooks},
+            "sha256": fresh.tree_hash(fresh.LIBRARY, "**/*"),
+            "notebooks": {p.name: fresh.file_hash(p) for p in notebooks},
             **_git(home()),
         },
         "environment": {
             "python": platform.python_version(),
             "platform": platform.platform(),
-            "lock": sha256(lock) if lock.is_file() else None,
+            "lock": fresh.file_hash(lock) if lock.is_file() else None,
             "packages": dict(sorted(packages.items())),
         },
     }

@@ -13,6 +13,7 @@ from evalkit.appraisal import COLUMNS
 from evalkit.errors import RunError
 from evalkit.estimate import Estimate, restore, stack
 from evalkit.panel import Panel
+from evalkit.report import fresh
 from evalkit.report.execute import Executed, payloads
 from evalkit.report.manifest import provenance
 from evalkit.report.page import PageContext, problems, render
@@ -44,6 +45,7 @@ def write_report(
         "failures": failures,
         "notebooks": [_notebook_row(e) for e in executed],
         "summary": _summary(study, panel, executed, estimates),
+        "files": {p.name: fresh.file_hash(p) for p in sorted(folder.iterdir()) if p.is_file()},
     }
     write_json(folder / "manifest.json", record)
     return failures

@@ -16,7 +16,8 @@ from typing import Any
 from evalkit.catalogue import home, open_study
 from evalkit.errors import EvalkitError, RunError
 from evalkit.panel import Panel, build_all
-from evalkit.report.execute import Executed, check_notebook, execute
+from evalkit.report import fresh
+from evalkit.report.execute import Executed, check_notebook, execute, kept
 from evalkit.report.forked import Warm, can_fork
 from evalkit.report.kernels import Kernels
 from evalkit.report.manifest import manifest
@@ -39,6 +40,7 @@ class Options:
     jobs     notebooks run side by side
     timeout  seconds that one cell may take
     fork     whether kernels are forked from a warm process, where that can be done
+    force    whether notebooks are run even where nothing that they depend on has changed
     """
 
     out: Path
@@ -46,11 +48,16 @@ class Options:
     jobs: int = 2
     timeout: int = 600
     fork: bool = True
+    force: bool = False
 
 
 @dataclass(eq=False)
 class Task:
-    """One study on its way to a report."""
+    """One study on its way to a report.
+
+    former  the report that stands, and
+    again   its notebooks that serve as they are
+    """
 
     study: Study
     panel: Panel
@@ -58,6 +65,9 @@ class Task:
     folder: Path
     notebooks: list[Path]
     kernels: Kernels
+    record: dict[str, Any]
+    former: Path
+    again: set[str]
     running: list[Future[Executed]] = field(default_factory=list)
     stop: Event = field(default_factory=Event)
 
@@ -117,6 +127,7 @@ def _start(
         for path in notebooks:
             check_notebook(path)
         _require_free(report_name(study, outcome.name), taken)
+        record = manifest(study, panel, notebooks)
         folder = workspace(out, report_name(study, outcome.name))
     except EvalkitError as error:
         return Outcome(name, None, tuple(str(fault) for fault in error.faults))
@@ -126,7 +137,9 @@ def _start(
     inside = study.path.parent == (home() / "data" / "collaboratives").resolve()
     parameters = {"collaborative": study.slug if inside else str(study.path), "outcome": outcome.name}
     kernels = Kernels(warm, parameters["collaborative"], outcome.name, options.timeout)
-    task = Task(study, panel, report_name(study, outcome.name), folder, notebooks, kernels)
+    former = out / report_name(study, outcome.name)
+    again = set() if options.force else fresh.reusable(former, record["inputs"])
+    task = Task(study, panel, former.name, folder, notebooks, kernels, record, former, again)
     submitted = {p: pool.submit(_one, p, parameters, task, progress) for p in kernels.order(notebooks)}
     task.running = [submitted[path] for path in notebooks]
     return task
@@ -143,6 +156,9 @@ def _one(path: Path, parameters: dict[str, str], task: Task, progress: Progress)
             raise RunError("stopped")
         progress.step(task.study.slug, path.stem, cell, cells, heading)
 
+    if path.stem in task.again:
+        progress.say(f"{task.study.slug}: {path.stem}: as before, nothing that it depends on has changed")
+        return kept(path, task.folder, task.former)
     done = execute(path, parameters, task.folder, task.kernels.engine(path.stem), step)
     progress.done(task.study.slug, path.stem, done.seconds, done.failure.error if done.failure else "")
     return done
@@ -167,8 +183,7 @@ def _finish(task: Task, out: Path, progress: Progress) -> Outcome:
             executed.append(future.result())
         except EvalkitError as error:
             failures.append(f"{task.study.slug}: {path.stem}: {error}")
-    record: dict[str, Any] = manifest(task.study, task.panel, task.notebooks)
-    record["created"] = datetime.now(UTC).isoformat(timespec="seconds")
+    record = {**task.record, "created": datetime.now(UTC).isoformat(timespec="seconds")}
     try:
         failures += write_report(task.folder, task.study, task.panel, executed, record)
     except (EvalkitError, OSError) as error:

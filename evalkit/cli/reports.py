@@ -1,0 +1,155 @@
+"""`evalkit run` and `evalkit verify`: what is up to date is left alone, and a report is held against its inputs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit import catalogue
+from evalkit.cli import DONE, FAILED
+from evalkit.errors import EvalkitError, RunError
+from evalkit.report import fresh
+
+if TYPE_CHECKING:
+    from evalkit.report.run import Outcome
+
+FORCED = "--force was given"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One study that a run was asked for: its report's folder, and why it must be run; no reason, no run."""
+
+    name: str
+    folder: Path
+    reasons: list[str]
+
+
+def run(options: Namespace) -> int:
+    """Run notebooks and publish reports, of the studies of which something has changed."""
+    catalogue.settle_home()
+    names = options.studies or [p.stem for p in catalogue.protocols()]
+    if not names:
+        raise RunError("there is no study to run", str(catalogue.home() / catalogue.FOLDER), "evalkit new SLUG")
+    out = Path(options.out) if options.out else catalogue.home() / "reports"
+    asked = [_asked(name, out, options) for name in _once(names)]
+    if options.why:
+        return _why(asked, options)
+    due = [one for one in asked if one.reasons]
+    index = out.resolve() / "index.html"
+    ended = _run(due, out, options) if due or not index.is_file() else []
+    failures = [line for one in ended for line in one.failures]
+    kept = [one for one in asked if not one.reasons]
+    if options.json:
+        _record(ended, kept, index)
+    else:
+        for one in kept:
+            print(f"{one.name}: up to date: {one.folder}")
+        _say(ended)
+        print(f"index: {index}")
+    for study in ended:
+        if study.folder is None:
+            for line in study.failures:
+                print(f"{study.study}: {line}", file=sys.stderr)
+    return FAILED if failures else DONE
+
+
+def verify(options: Namespace) -> int:
+    """Say whether a report is as it was written, and whether it is still that of its inputs."""
+    folder = Path(options.report).resolve()
+    record = fresh.read(folder)
+    if record is None or not {"files", "inputs", "study"} <= record.keys():
+        raise RunError("is not the folder of a report", str(options.report), "name one, such as reports/uec")
+    broken = fresh.tampered(folder, record)
+    known = {*record["files"], fresh.MANIFEST}
+    added = sorted(path.name for path in folder.iterdir() if path.name not in known)
+    whole = not broken and not added
+    moved = _moved(record)
+    if options.json:
+        found = {"study": record["study"], "whole": whole, "changed": broken, "added": added, "inputs": moved}
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        print(f"{record['study']}: {len(record['files'])} files, run {record['created']}")
+        for line in [f"not as it was written: {name}" for name in broken] + [f"not of this run: {n}" for n in added]:
+            print(line)
+        print("every file is as it was written" if whole else "this is not the report that was written")
+        print("; ".join(moved) or "every input is as it was")
+    return DONE if whole and not moved else FAILED
+
+
+def _moved(record: dict[str, Any]) -> list[str]:
+    """Which inputs of a report are no longer as they were, as far as its protocol can be found here."""
+    try:
+        protocol = catalogue.find(record["study"])
+    except EvalkitError:
+        return ["its protocol is not here, so its inputs were not looked at"]
+    named = {part: protocol.parent / path for part, path in record["named"].items()}
+    notebooks = [catalogue.home() / "notebooks" / f"{row['name']}.ipynb" for row in record["notebooks"]]
+    present = [path for path in notebooks if path.is_file()]
+    return fresh.changed(record["inputs"], fresh.inputs(protocol, named, present, catalogue.home()))
+
+
+def _asked(name: str, out: Path, options: Namespace) -> Asked:
+    """A study with the reasons to run it; one that cannot be found is run, and refused there."""
+    try:
+        protocol = catalogue.find(name)
+    except EvalkitError as error:
+        return Asked(name, out, [str(fault) for fault in error.faults])
+    folders = [out / f"{protocol.stem}.{options.outcome}", out / protocol.stem] if options.outcome else []
+    folders = [f for f in folders if f.is_dir()] or [out / protocol.stem]
+    reasons = [FORCED] if options.force else fresh.stale(folders[0], protocol, catalogue.home(), options.outcome)
+    return Asked(name, folders[0].resolve(), reasons)
+
+
+def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
+    from evalkit.report.progress import progress
+    from evalkit.report.run import Options, default_jobs
+    from evalkit.report.run import run as run_studies
+
+    jobs = options.jobs or default_jobs()
+    chosen = Options(out, options.outcome, jobs, options.timeout, fork=not options.no_fork, force=options.force)
+    with progress() as shown:
+        return run_studies([one.name for one in due], chosen, shown)
+
+
+def _why(asked: list[Asked], options: Namespace) -> int:
+    if options.json:
+        print(json.dumps({one.name: one.reasons for one in asked}, indent=1, ensure_ascii=False))
+        return DONE
+    for one in asked:
+        print(f"{one.name}: {'; '.join(one.reasons) or 'up to date'}")
+    return DONE
+
+
+def _record(ended: list[Outcome], kept: list[Asked], index: Path) -> None:
+    reports: list[dict[str, Any]] = [
+        {"study": e.study, "folder": str(e.folder) if e.folder else None, "failures": [*e.failures]} for e in ended
+    ]
+    reports += [{"study": one.name, "folder": str(one.folder), "failures": [], "up_to_date": True} for one in kept]
+    print(json.dumps({"reports": reports, "index": str(index)}, indent=1))
+
+
+def _once(names: list[str]) -> list[str]:
+    """Each study once, whether named by slug or by path; names that mean no study stay, to be refused."""
+    found: dict[object, str] = {}
+    for name in names:
+        try:
+            found.setdefault(catalogue.find(name), name)
+        except EvalkitError:
+            found.setdefault(name, name)
+    return [*found.values()]
+
+
+def _say(ended: list[Outcome]) -> None:
+    from evalkit import numbers
+
+    for one in ended:
+        if one.folder is not None:
+            state = f"FAILED ({len(one.failures)})" if one.failures else "done"
+            print(f"{one.study}: {state}: {one.folder}")
+        else:
+            print(f"{one.study}: REFUSED ({numbers.of(len(one.failures), 'fault')})")
