@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from evalkit import catalogue, numbers
 from evalkit.cli import DONE, FAILED
 from evalkit.cli.power import power
+from evalkit.cli.records import lock
 from evalkit.errors import EvalkitError, RunError
 
-__all__ = ["check", "estimate", "list_studies", "new", "power", "run", "schema", "simulate"]
+__all__ = ["check", "estimate", "list_studies", "lock", "new", "power", "run", "schema", "simulate"]
 
 if TYPE_CHECKING:
     from evalkit.panel import Panel
@@ -138,7 +139,7 @@ def run(options: Namespace) -> int:
     out = Path(options.out) if options.out else catalogue.home() / "reports"
     jobs = options.jobs or default_jobs()
     chosen = Options(out, options.outcome, jobs, options.timeout, fork=not options.no_fork)
-    with progress() as shown:
+    with progress() as shown, catalogue.reporting_to(out):
         ended = run_studies(_once(names), chosen, shown)
     failures = [(e.study, line) for e in ended for line in e.failures]
     if options.json:
