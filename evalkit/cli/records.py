@@ -20,6 +20,25 @@ def declare(commands: _SubParsersAction[ArgumentParser]) -> None:
     lock.add_argument("--amend", action="store_true", help="add the present plan to a lock that is there")
     lock.add_argument("--why", metavar="TEXT", default="", help="with --amend: the reason")
 
+    pack = commands.add_parser("pack", help="one archive that runs elsewhere: protocol, data if they may go, results")
+    pack.add_argument("named", metavar="STUDY|REPORT", help="a study, or the folder of a report")
+    pack.add_argument("--out", metavar="FILE", help="default STUDY-pack.zip in the current folder")
+
+
+def pack(options: Namespace) -> int:
+    """Write a replication pack."""
+    from pathlib import Path
+
+    from evalkit import numbers
+    from evalkit.report.pack import pack as write
+
+    made = write(options.named, Path(options.out) if options.out else None)
+    inside = f"with the report {made.report}" if made.report else "without a report (none that fits the protocol)"
+    print(f"{made.path}: {numbers.of(len(made.members), 'file')}, {inside}")
+    for file in made.wanted:
+        print(f"to be supplied: {file['put']}, SHA-256 {file['sha256']}")
+    return DONE
+
 
 def lock(options: Namespace) -> int:
     """Freeze the present plan of a study, or amend a frozen one."""
