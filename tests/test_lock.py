@@ -32,7 +32,7 @@ def data():
     random = np.random.default_rng(4)
     months = pd.period_range("2018-01", periods=24, freq="M")
     rows = pd.DataFrame(
-        [(f"U{i}", str(m), random.normal() + (2.0 if i < 6 and m.year == 2019 else 0)) for i in range(12) for m in months],
+        [(f"U{i}", str(m), random.normal() + 2.0 * (i < 6 and m.year == 2019)) for i in range(12) for m in months],
         columns=["unit", "period", "y"],
     )  # fmt: skip
     return rows, pd.DataFrame({"unit": [f"U{i}" for i in range(12)], "joined": ["2019-01"] * 6 + [""] * 6})
@@ -340,7 +340,7 @@ def test_not_locked_is_inconclusive_and_fills_nothing_in(write):
     [
         ({"comparison": "never_joined"}, "group_time", "concern"),
         ({"window": ["2018-02", "2019-12"]}, "group_time", "concern"),
-        ({"outcomes": [{**OUTCOMES[0], "role": "secondary"}, {**OUTCOMES[1], "role": "primary"}]}, "group_time", "concern"),
+        ({"outcomes": [OUTCOMES[0], {**OUTCOMES[1], "role": "balancing"}]}, "group_time", "concern"),
         ({"model": {"group_time": {"base": "universal"}}}, "group_time", "concern"),
         ({"model": {"group_time": {"base": "universal"}}}, "its", "inconclusive"),
         ({"horizons": [3]}, "group_time", "inconclusive"),

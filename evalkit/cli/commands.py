@@ -11,10 +11,22 @@ from typing import TYPE_CHECKING
 from evalkit import catalogue, numbers
 from evalkit.cli import DONE, FAILED
 from evalkit.cli.power import power
-from evalkit.cli.records import lock, pack
+from evalkit.cli.records import compare, lock, pack
 from evalkit.errors import EvalkitError, RunError
 
-__all__ = ["check", "estimate", "list_studies", "lock", "new", "pack", "power", "run", "schema", "simulate"]
+__all__ = [
+    "check",
+    "compare",
+    "estimate",
+    "list_studies",
+    "lock",
+    "new",
+    "pack",
+    "power",
+    "run",
+    "schema",
+    "simulate",
+]
 
 if TYPE_CHECKING:
     from evalkit.panel import Panel

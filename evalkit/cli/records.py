@@ -24,6 +24,24 @@ def declare(commands: _SubParsersAction[ArgumentParser]) -> None:
     pack.add_argument("named", metavar="STUDY|REPORT", help="a study, or the folder of a report")
     pack.add_argument("--out", metavar="FILE", help="default STUDY-pack.zip in the current folder")
 
+    compare = commands.add_parser("compare", help="what changed between two reports, and because of what")
+    compare.add_argument("old", metavar="OLD", help="folder of the earlier report")
+    compare.add_argument("new", metavar="NEW", help="folder of the later report")
+    compare.add_argument("--json", action="store_true", help="everything, for programs")
+
+
+def compare(options: Namespace) -> int:
+    """Set two reports beside each other."""
+    import json
+    from pathlib import Path
+
+    from evalkit.report.compare import as_text
+    from evalkit.report.compare import compare as found
+
+    record = found(Path(options.old), Path(options.new))
+    print(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) if options.json else as_text(record))
+    return DONE
+
 
 def pack(options: Namespace) -> int:
     """Write a replication pack."""
