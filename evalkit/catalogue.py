@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +13,10 @@ from evalkit.errors import StudyError
 
 if TYPE_CHECKING:
     from evalkit.study import Study
+    from evalkit.study.looks import Look
 
 HOME_VARIABLE = "EVALKIT_HOME"
+REPORTS_VARIABLE = "EVALKIT_REPORTS"
 FOLDER = Path("data") / "collaboratives"
 ENDINGS = (".yml", ".yaml")
 
@@ -34,6 +38,32 @@ def settle_home() -> None:
     """Make a relative `EVALKIT_HOME` absolute, so that it means the same folder to every process we start."""
     if named := os.environ.get(HOME_VARIABLE):
         os.environ[HOME_VARIABLE] = str(Path(named).expanduser().resolve())
+
+
+def reports() -> Path:
+    """The folder of reports: where this run writes them, else what `EVALKIT_REPORTS` says, else `reports` at home."""
+    named = os.environ.get(REPORTS_VARIABLE)
+    return Path(named).expanduser().resolve() if named else home() / "reports"
+
+
+def earlier_looks(study: Study, outcome: str) -> tuple[Look, ...]:
+    """The looks that the report on an outcome records; none where there is no report."""
+    from evalkit.study.looks import FILE, read_looks, report_name
+
+    return read_looks(reports() / report_name(study, outcome) / FILE)
+
+
+@contextmanager
+def reporting_to(folder: Path) -> Iterator[None]:
+    """Let every process that is started meanwhile know where reports stand, for what earlier ones recorded."""
+    before = os.environ.get(REPORTS_VARIABLE)
+    os.environ[REPORTS_VARIABLE] = str(folder.expanduser().resolve())
+    try:
+        yield
+    finally:
+        os.environ.pop(REPORTS_VARIABLE)
+        if before is not None:
+            os.environ[REPORTS_VARIABLE] = before
 
 
 def protocols() -> list[Path]:

@@ -25,6 +25,21 @@ def _hash(run: Run) -> str:
     )
 
 
+def _lock(run: Run) -> str:
+    lock = run.study.lock
+    if lock is None:
+        return ""
+    said = f"plan {lock.first.plan_sha256[:16]} locked on {lock.first.date} by {lock.first.by}"
+    return f"{said}; amended on {', '.join(e.date for e in lock.entries[1:])}" if len(lock.entries) > 1 else said
+
+
+def _deviations(run: Run) -> str:
+    if run.study.lock is None:
+        return ""
+    found = [f"{d.part}: {d.why or 'no reason given'}" for d in run.study.departures]
+    return "; ".join(found) or "none from the locked plan"
+
+
 def _entry(run: Run) -> str:
     return run.study.protocol.entry.rule if run.study.protocol.entry else ""
 
@@ -187,12 +202,14 @@ FACTS: dict[str, Callable[[Run], str]] = {
     "covariates": _covariates,
     "covid": _covid,
     "designs": _designs,
+    "deviations": _deviations,
     "entry": _entry,
     "events": _events,
     "filters": _filters,
     "groups": _groups,
     "hash": _hash,
     "headline": _headline,
+    "lock": _lock,
     "mergers": _mergers,
     "method": _method,
     "outcomes": _outcomes,

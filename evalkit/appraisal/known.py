@@ -104,6 +104,23 @@ def _all_outcomes(run: Run) -> Known:
     return "yes", f"The findings show every outcome that the protocol declares ({own})."
 
 
+def _planned(run: Run) -> Known:
+    """Only a plan that was locked in time and kept can answer; what departs from it is for the check to say."""
+    found = next((c for c in run.checks if c.name == "plan"), None)
+    return ("no", found.reading) if found and found.verdict == "reassuring" else None
+
+
+def _outcomes_kept(run: Run) -> Known:
+    lock = run.study.lock
+    if lock is None:
+        return None
+    locked = {name for entry in lock.entries for name in entry.plan.get("outcomes", {})}
+    lost = sorted(locked - {o.name for o in run.study.protocol.outcomes})
+    if lost:
+        return "no", f"The locked plan had {', '.join(lost)}, which the protocol no longer has."
+    return "yes", "Every outcome of the locked plan is still in the protocol."
+
+
 KNOWN: dict[str, Callable[[Run], Known]] = {
     "all_listed": _all_listed,
     "all_outcomes": _all_outcomes,
@@ -116,6 +133,8 @@ KNOWN: dict[str, Callable[[Run], Known]] = {
     "not_drawn": _not_drawn,
     "one_date_each": _one_date_each,
     "one_source": _one_source,
+    "outcomes_kept": _outcomes_kept,
+    "planned": _planned,
     "reported": _reported,
     "shape_declared": _shape_declared,
     "whole_group": _whole_group,

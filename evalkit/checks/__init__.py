@@ -19,6 +19,7 @@ from evalkit.checks.forecast_error import check as forecast_error
 from evalkit.checks.heterogeneity import check as heterogeneity
 from evalkit.checks.influence import check as influence
 from evalkit.checks.leave_out import check as leave_out
+from evalkit.checks.looks import check as looks
 from evalkit.checks.matching import check as matching
 from evalkit.checks.mergers import check as mergers
 from evalkit.checks.neighbours import check as neighbours
@@ -27,6 +28,7 @@ from evalkit.checks.overlap import check as overlap
 from evalkit.checks.parallel_trends import check as parallel_trends
 from evalkit.checks.placebo_dates import check as placebo_dates
 from evalkit.checks.placebo_units import check as placebo_units
+from evalkit.checks.plan import check as plan
 from evalkit.checks.power import check as power
 from evalkit.checks.pretrend_power import check as pretrend_power
 from evalkit.checks.randomisation import check as randomisation
@@ -56,6 +58,7 @@ __all__ = [
     "heterogeneity",
     "influence",
     "leave_out",
+    "looks",
     "matching",
     "mergers",
     "neighbours",
@@ -64,6 +67,7 @@ __all__ = [
     "parallel_trends",
     "placebo_dates",
     "placebo_units",
+    "plan",
     "power",
     "pretrend_power",
     "randomisation",

@@ -58,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     estimate.add_argument("--json", action="store_true", help="full precision, for programs")
 
     _power(commands)
+    from evalkit.cli import records
+
+    records.declare(commands)
 
     simulate = commands.add_parser("simulate", help="rebuild the demonstration data, bit for bit")
     simulate.add_argument("names", metavar="NAME", nargs="*", help="default: every demonstration")

@@ -10,10 +10,24 @@ from typing import TYPE_CHECKING
 from evalkit import catalogue, numbers
 from evalkit.cli import DONE
 from evalkit.cli.power import power
+from evalkit.cli.records import compare, lock, pack
 from evalkit.cli.reports import run, verify
 from evalkit.errors import EvalkitError, RunError
 
-__all__ = ["check", "estimate", "list_studies", "new", "power", "run", "schema", "simulate", "verify"]
+__all__ = [
+    "check",
+    "compare",
+    "estimate",
+    "list_studies",
+    "lock",
+    "new",
+    "pack",
+    "power",
+    "run",
+    "schema",
+    "simulate",
+    "verify",
+]
 
 if TYPE_CHECKING:
     from evalkit.panel import Panel

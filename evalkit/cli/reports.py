@@ -112,7 +112,7 @@ def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
 
     jobs = options.jobs or default_jobs()
     chosen = Options(out, options.outcome, jobs, options.timeout, fork=not options.no_fork, force=options.force)
-    with progress() as shown:
+    with progress() as shown, catalogue.reporting_to(out):
         return run_studies([one.name for one in due], chosen, shown)
 
 

@@ -75,7 +75,9 @@ ITS = Instrument(
         _criterion(
             "selective",
             "Selective reporting",
-            Question("6", "Is every outcome that was to be measured reported?", "yes", ("all_outcomes",)),
+            Question(
+                "6", "Is every outcome that was to be measured reported?", "yes", ("all_outcomes", "outcomes_kept")
+            ),
         ),
         _criterion(
             "other",
@@ -158,7 +160,9 @@ CBA = Instrument(
         _criterion(
             "selective",
             "Selective reporting",
-            Question("8", "Is every outcome that was to be measured reported?", "yes", ("all_outcomes",)),
+            Question(
+                "8", "Is every outcome that was to be measured reported?", "yes", ("all_outcomes", "outcomes_kept")
+            ),
         ),
         _criterion(
             "other",

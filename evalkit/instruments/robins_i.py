@@ -232,10 +232,15 @@ REPORTING = Domain(
             "7.2",
             "Could the analysis have been picked from several for what it shows?",
             "no",
-            adverse=("specification_curve", "comparison_curve"),
+            ("planned",),
+            adverse=("specification_curve", "comparison_curve", "plan", "looks"),
         ),
         Question(
-            "7.3", "Could the group of units have been picked from several for what it shows?", "no", ("whole_group",)
+            "7.3",
+            "Could the group of units have been picked from several for what it shows?",
+            "no",
+            ("whole_group", "planned"),
+            adverse=("plan",),
         ),
     ),
     (

@@ -28,7 +28,7 @@ TECHNICAL = Checklist(
     "published NHS evaluations of collaboratives and service changes",
     17,
     (
-        Item("1", "Hash and date of the protocol", ("hash",)),
+        Item("1", "Hash and date of the protocol", ("hash", "lock")),
         Item("2", "How units came to join", ("entry",)),
         Item("3", "Waves, with dates and units", ("waves",)),
         Item("4", "Events declared, with dates", ("events",)),
@@ -54,6 +54,6 @@ TECHNICAL = Checklist(
         Item("14", "Several outcomes: what was allowed for", (), ("family",)),
         Item("15", "Size in patients as well as in points", ("patients",)),
         Item("16", "Smallest effect that could be found", (), ("power", "detectable"), ("credibility",)),
-        Item("17", "Departures from the plan"),
+        Item("17", "Departures from the plan", ("deviations",)),
     ),
 )

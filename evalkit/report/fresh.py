@@ -25,9 +25,10 @@ def inputs(protocol: Path, named: dict[str, Path], notebooks: list[Path], home: 
     """
     out = {f"notebook {path.name}": file_hash(path) for path in notebooks}
     out["protocol"] = file_hash(protocol)
+    out["plan lock"] = any_hash(protocol.with_name(f"{protocol.stem}.lock.json"))
     out |= {f"{part} {path.name}": any_hash(path) for part, path in named.items()}
-    out["library"] = tree_hash(LIBRARY, "**/*")
-    out["facts"] = tree_hash(home / "data" / "reference", "**/*")
+    out["library"] = tree_hash(LIBRARY)
+    out["facts"] = tree_hash(home / "data" / "reference")
     out["lock file"] = any_hash(home / "requirements.lock")
     out["environment"] = environment()
     return dict(sorted(out.items()))
@@ -53,11 +54,11 @@ def file_hash(path: Path) -> str:
 def any_hash(path: Path) -> str:
     """Of a file, of all the files of a folder, or `absent`."""
     if path.is_dir():
-        return tree_hash(path, "**/*")
+        return tree_hash(path)
     return file_hash(path) if path.is_file() else "absent"
 
 
-def tree_hash(folder: Path, pattern: str) -> str:
+def tree_hash(folder: Path, pattern: str = "**/*") -> str:
     """One hash over the names and contents of every source file of a folder, in order of name."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob(pattern)):

@@ -50,7 +50,7 @@ def manifest(study: Study, panel: Panel, notebooks: list[Path]) -> dict[str, Any
         ],
         "code": {
             "version": __version__,
-            "sha256": fresh.tree_hash(fresh.LIBRARY, "**/*"),
+            "sha256": fresh.tree_hash(fresh.LIBRARY),
             "notebooks": {p.name: fresh.file_hash(p) for p in notebooks},
             **_git(home()),
         },

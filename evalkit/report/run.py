@@ -19,6 +19,7 @@ from evalkit.panel import Panel, build_all
 from evalkit.report import fresh
 from evalkit.report.execute import Executed, check_notebook, execute, kept
 from evalkit.report.forked import Warm, can_fork
+from evalkit.report.history import keep
 from evalkit.report.kernels import Kernels
 from evalkit.report.manifest import manifest
 from evalkit.report.progress import Progress
@@ -188,6 +189,7 @@ def _finish(task: Task, out: Path, progress: Progress) -> Outcome:
         failures += write_report(task.folder, task.study, task.panel, executed, record)
     except (EvalkitError, OSError) as error:
         failures.append(f"{task.study.slug}: {error}")
+    keep(task.folder, out / task.name, task.panel, complete=not failures)
     target = _place(task, out, failed=bool(failures))
     failures = [line.replace(SEE, f"{SEE}{target}{os.sep}") for line in failures]
     for line in failures:

@@ -15,6 +15,7 @@ from evalkit.study.appraisal import Evaluator
 from evalkit.study.fields import Event, Exclusion, Name, Period, Programme, Strict, Text, Transition
 from evalkit.study.options import ModelOptions
 from evalkit.study.outcome import CaseMix, Outcome
+from evalkit.study.planned import Deviation, Looks
 
 NOTEBOOKS = (
     "data_and_design",
@@ -202,6 +203,12 @@ class Protocol(Strict):
         Evaluator | None,
         Field(description="What only an evaluator can say on risk of bias and on what the report must hold."),
     ] = None
+    looks: Annotated[
+        Looks | None, Field(description="What is done about looking more than once as months arrive.")
+    ] = None
+    deviations: Annotated[
+        tuple[Deviation, ...], Field(description="Departures from the locked plan, each with its reason.")
+    ] = ()
     notebooks: Annotated[tuple[Name, ...], Field(min_length=1)] = NOTEBOOKS
     disclosure: Annotated[
         Literal["none"],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,9 @@ from evalkit import periods
 from evalkit.errors import Fault, StudyError
 from evalkit.study.faults import validate
 from evalkit.study.fields import check_slug
+from evalkit.study.lock import Lock, deviation_faults, read_lock
 from evalkit.study.outcome import Outcome
+from evalkit.study.plan import Difference, digest, plan
 from evalkit.study.protocol import Protocol
 from evalkit.study.text import read_tree
 
@@ -30,12 +33,14 @@ class Study:
     path      the protocol file; data paths are relative to its folder
     sha256    the hash of the protocol file
     protocol  what it says
+    lock      the plan as it was frozen, None where it was not
     """
 
     slug: str
     path: Path
     sha256: str
     protocol: Protocol
+    lock: Lock | None = None
 
     def __repr__(self) -> str:
         """Slug, title and where the protocol stands."""
@@ -45,6 +50,16 @@ class Study:
     def frequency(self) -> periods.Frequency:
         """`month`, `quarter` or `year`."""
         return self.protocol.source.frequency
+
+    @cached_property
+    def plan_sha256(self) -> str:
+        """The hash of the analysis plan as the protocol has it now."""
+        return digest(plan(self.protocol))
+
+    @cached_property
+    def departures(self) -> list[Difference]:
+        """Where the protocol differs from the plan that was locked; nothing where none was."""
+        return self.lock.departures(self.protocol) if self.lock else []
 
     @property
     def primary(self) -> Outcome:
@@ -119,7 +134,8 @@ class Study:
 def load(path: Path) -> Study:
     """Read and validate one protocol file.
 
-    Raises StudyError with every fault at once, each with file and line.
+    Raises StudyError with every fault at once, each with file and line; also when the lock beside it is not as it was
+    written, or a deviation is declared that is none.
     """
     try:
         slug = check_slug(path.stem)
@@ -129,7 +145,10 @@ def load(path: Path) -> Study:
     protocol, faults = validate(tree)
     if protocol is None:
         raise StudyError(faults)
-    return Study(slug, path.resolve(), hashlib.sha256(path.read_bytes()).hexdigest(), protocol)
+    lock = read_lock(path)
+    if declared := deviation_faults(protocol, lock):
+        raise StudyError(replace(fault, where=tree.where(("deviations", i))) for i, fault in declared)
+    return Study(slug, path.resolve(), hashlib.sha256(path.read_bytes()).hexdigest(), protocol, lock)
 
 
 def missing_files(study: Study) -> list[Fault]:

@@ -121,6 +121,14 @@ horizons: [6, 12]                   # periods after joining at which the effect 
 #   dose: {{column: <rollout column>}}
 #   heterogeneity: {{by: [segment, region, wave, baseline]}}
 
+# --- the plan ----------------------------------------------------------------
+# evalkit lock {slug} freezes all of the above with date and hash, before the results can be seen. Later departures:
+# deviations:
+#   - {{part: comparison, why: <reason>}}   # a key of the plan: outcomes.<name>.numerator, model.its.errors, ...
+# Data that keep arriving are looked at more than once; what is done about that:
+# looks: {{spending: obrien_fleming, planned: 24}}  # or pocock; planned: months after joining until the end
+# looks: {{always_valid: true}}       # an interval that holds at every look
+
 # --- what only you can say ---------------------------------------------------
 # Risk of bias: answers by question number, yes, probably yes, probably no or no, each with its reason. The findings
 # list every question, what the run says to it, and what is unanswered. Where you and the run differ, the worse answer

@@ -168,3 +168,29 @@ class _Reader:
             self.lines[here] = line
             out[key] = self.read(value_node, here)
         return out
+
+
+def with_texts(path: Path, texts: dict[Location, str]) -> str:
+    """A protocol's text with some of its values replaced, every other character as it is.
+
+    texts  the new value by where it stands; each must be there, as a scalar. Raises StudyError otherwise.
+    """
+    read_tree(path)  # refuses what hides something
+    text = _read_text(path)
+    spans: list[tuple[int, int, str]] = []
+    for location, value in texts.items():
+        node: Any = yaml.compose(text, Loader=yaml.BaseLoader)
+        for part in location:
+            pairs = node.value if isinstance(node, yaml.MappingNode) else []
+            node = next((child for key, child in pairs if key.value == part), None)
+        if not isinstance(node, yaml.ScalarNode):
+            raise StudyError(f"`{'.'.join(map(str, location))}` is no plain value", path.name)
+        spans.append((node.start_mark.index, node.end_mark.index, _quoted(value) + "\n" * (node.style in (*"|>",))))
+    for start, end, value in sorted(spans, reverse=True):
+        text = text[:start] + value + text[end:]
+    return text
+
+
+def _quoted(value: str) -> str:
+    """A text in single quotes, in which YAML reads nothing but a doubled quote."""
+    return "'" + value.replace("'", "''") + "'"

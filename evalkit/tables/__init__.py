@@ -5,6 +5,7 @@ from evalkit.tables.appraisal import bias_questions, checklist, risk_of_bias
 from evalkit.tables.comparisons import balance, engines, family
 from evalkit.tables.general import checks, data_warnings, diagnostics, estimates, files, outcomes, protocol, waves
 from evalkit.tables.placebos import calibration
+from evalkit.tables.plan import deviations, looks, plan
 from evalkit.tables.planning import detectable, varied
 from evalkit.tables.sensitivity import programmes
 from evalkit.tables.series import declared
@@ -20,12 +21,15 @@ __all__ = [
     "data_warnings",
     "declared",
     "detectable",
+    "deviations",
     "diagnostics",
     "engines",
     "estimates",
     "family",
     "files",
+    "looks",
     "outcomes",
+    "plan",
     "programmes",
     "protocol",
     "risk_of_bias",

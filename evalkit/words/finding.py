@@ -20,6 +20,7 @@ from evalkit import markup, numbers
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.markup import Shown
 from evalkit.study import Outcome, Study
+from evalkit.words.plan import on_record
 from evalkit.words.reasons import WITHOUT_COMPARISON, bearing
 
 Strength = Literal["none", "weak", "moderate"]
@@ -118,6 +119,7 @@ def finding(
     sentences += [f"Concern: {c.reading}" for c in concerns]
     sentences += [f"Not settled: {c.reading}" for c in asked if c.verdict == "inconclusive"]
     sentences += [_sentence(e, outcome) for e in estimates if isinstance(e, Refusal)]
+    sentences += on_record(asked)
     if study.protocol.simulated:
         sentences.append(
             "These data are simulated: the finding shows how the report reads, and says nothing of the NHS."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit import checks, estimators, placebos
+from evalkit import catalogue, checks, estimators, placebos
 from evalkit.appraisal import Appraisal, appraise
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.panel import Panel
@@ -99,6 +99,7 @@ class Case:
         carrying = not any(isinstance(one, Estimate) for one in comparative)
         record = self._record(estimates)
         asked = [
+            *self.recorded(estimates),
             checks.entry(self.panel),
             *self._record_of_main(estimates, record),
             *(one for one in self.sensitivity(estimates) if one.verdict != "not applicable"),
@@ -108,6 +109,11 @@ class Case:
         ]
         pairs = zip(self.beside(), self.others, strict=True)
         return asked + [checks.balancing(e, o) for e, o in pairs if o.role == "balancing"]
+
+    def recorded(self, estimates: list[Estimate | Refusal]) -> list[Check]:
+        """Whether the analysis is the one that was locked, and how often data were looked at as they arrived."""
+        main, earlier = first(estimates), catalogue.earlier_looks(self.study, self.outcome.name)
+        return [checks.plan(self.panel, main), checks.looks(self.panel, main, earlier)]
 
     def appraisal(self, estimates: list[Estimate | Refusal], asked: list[Check]) -> Appraisal:
         """Risk of bias and reporting checklists: what the run says, what the protocol says, what is unanswered."""
@@ -119,11 +125,7 @@ class Case:
             return [checks.synthetic_fit(estimate), checks.placebo_units(estimate)]
         if estimate.design != COMPARED[0]:
             return [checks.parallel_trends(estimate)]
-        return [
-            checks.parallel_trends(estimate),
-            checks.pretrend_power(estimate),
-            self.bounds(estimate),
-        ]
+        return [checks.parallel_trends(estimate), checks.pretrend_power(estimate), self.bounds(estimate)]
 
     def bounds(self, estimate: Estimate | Refusal) -> Check:
         """How far trends may have parted, measured by means of half a year: months alone are mostly chance."""
