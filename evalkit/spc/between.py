@@ -107,7 +107,17 @@ def funnel(
     better: Better = "neither" if isinstance(outcome, CaseMix) else outcome.better
     missing = tuple(map(str, panel.units.index.difference(frame.index)))
     return Funnel(
-        panel.study, outcome, better, span, allowance, spread, family, scale * centre, frame, _curve(size, rule), missing
+        panel.study,
+        outcome,
+        better,
+        span,
+        allowance,
+        spread,
+        family,
+        scale * centre,
+        frame,
+        _curve(size, rule),
+        missing,
     )
 
 

@@ -13,7 +13,18 @@ from evalkit.errors import DesignError
 from evalkit.panel import Panel
 from evalkit.spc import limits as kernels
 from evalkit.spc.limits import Limits
-from evalkit.spc.rules import COMMON, CONCERN, IMPROVEMENT, NEUTRAL, RULES, Assurance, Better, assurance, meaning, signals
+from evalkit.spc.rules import (
+    COMMON,
+    CONCERN,
+    IMPROVEMENT,
+    NEUTRAL,
+    RULES,
+    Assurance,
+    Better,
+    assurance,
+    meaning,
+    signals,
+)
 from evalkit.spc.stretches import How, Stretches, stretches
 from evalkit.study import Outcome, Study
 from evalkit.study.outcome import CaseMix
@@ -211,9 +222,15 @@ def _charted(
     found = _limits(parts, cut, outcome, how)
     better: Better = "neither" if isinstance(outcome, CaseMix) else outcome.better
     broken = signals(np.where(usable, values, np.nan), found, cut.segment)
-    least, most = {"proportion": (0.0, outcome.scale), "continuous": (-np.inf, np.inf)}.get(outcome.kind, (0.0, np.inf))
-    bounded = Limits(found.centre, np.maximum(found.low, least), np.minimum(found.high, most), found.spread, found.screened)
-    target = None if outcome.target is None else outcome.target * (outcome.scale if outcome.kind == "proportion" else 1)
+    least, most = {"proportion": (0.0, outcome.scale), "continuous": (-np.inf, np.inf)}.get(
+        outcome.kind, (0.0, np.inf)
+    )
+    bounded = Limits(
+        found.centre, np.maximum(found.low, least), np.minimum(found.high, most), found.spread, found.screened
+    )
+    target = (
+        None if outcome.target is None else outcome.target * (outcome.scale if outcome.kind == "proportion" else 1)
+    )
     return Charts(
         study, outcome, better, how, target, names, of, starts, values, np.nan_to_num(parts["units"]), excluded, bounded,
         cut, broken, meaning(broken, better),
@@ -243,7 +260,9 @@ def _begin(panel: Panel, start: int | None, how: How) -> list[int]:
     if isinstance(how.rebase, tuple):
         at = panel.study.window.get_indexer(pd.PeriodIndex(sorted(how.rebase), freq=panel.study.window.freq))
         if (at < 0).any():
-            raise DesignError("limits cannot be rebased outside the study's window", panel.study.slug, "give a period in it")
+            raise DesignError(
+                "limits cannot be rebased outside the study's window", panel.study.slug, "give a period in it"
+            )
         return [int(k) for k in at]
     return [] if how.rebase == "never" or start is None else [start]
 

@@ -116,9 +116,7 @@ def widened(
     return back(middle - z * wide, family), back(middle + z * wide, family)
 
 
-def own_interval(
-    count: np.ndarray, size: np.ndarray, family: Family, level: float
-) -> tuple[np.ndarray, np.ndarray]:
+def own_interval(count: np.ndarray, size: np.ndarray, family: Family, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Each unit's exact interval: Clopper and Pearson (1934) for proportions, Garwood (1936) for rates.
 
     count  numerators, or for `normal` the figures; size as in `errors`

@@ -70,7 +70,9 @@ def proportions(
               range over 1.128, which is what points vary by beyond chance among cases
     """
     share = _pooled(numerator, denominator, segment, basis)
-    return _ratio(numerator, denominator, share, np.sqrt(share * (1 - share) / denominator), (segment, basis, adjusted))
+    return _ratio(
+        numerator, denominator, share, np.sqrt(share * (1 - share) / denominator), (segment, basis, adjusted)
+    )
 
 
 def rates(

@@ -2,5 +2,6 @@
 
 from evalkit.words.finding import MEANING, Finding, Strength, beside, finding, sentence
 from evalkit.words.summaries import Summaries, summaries
+from evalkit.words.charts import variation
 
-__all__ = ["MEANING", "Finding", "Strength", "Summaries", "beside", "finding", "sentence", "summaries"]
+__all__ = ["MEANING", "Finding", "Strength", "Summaries", "beside", "finding", "sentence", "summaries", "variation"]
