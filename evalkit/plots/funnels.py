@@ -74,7 +74,7 @@ def funnel(found: Funnel) -> Shown:
 
 @_or_refusal
 def unit_caterpillar(found: Funnel, *, shrinkage: bool = False) -> Shown:
-    """Each unit's own figure with its exact 95 % interval, in order of size; with many, only those outside are named.
+    """Each unit's own figure with its exact 95 % interval, in order of size; with many, only those far out are named.
 
     shrinkage  also show it drawn towards the figure of all, as far as it is uncertain
     """
@@ -90,18 +90,18 @@ def unit_caterpillar(found: Funnel, *, shrinkage: bool = False) -> Shown:
         for joined, marker, colour, label in GROUPS:
             which = frame["joined"].eq(joined).to_numpy()
             if which.any():
-                axes.plot(frame["value"][which], y[which], marker, color=colour, markersize=4, label=f"{label}, own figure",
+                axes.plot(frame["value"][which], y[which], marker, color=colour, markersize=4, label=label,
                           markerfacecolor=colour if joined else "white")  # fmt: skip
         if shrinkage:
             axes.plot(frame["shrunk"], y, "|", color=ORANGE, markersize=6, label="Drawn towards the figure of all")
-        named = y if many <= MANY else y[frame["place"].ne(INSIDE).to_numpy()]
+        named = y if many <= MANY else y[frame["place"].eq(FAR).to_numpy()]
         axes.set_yticks(named, [_short(n) for n in frame["name"].iloc[named]], fontsize=8 if many <= MANY else 7)
         axes.grid(visible=False, axis="y")
         axes.set_ylim(-0.8, many - 0.2)
         axes.set_xlabel(found.outcome.unit)
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.6 / figure.get_figheight()), fontsize=9)
     places = numbers.decimals_for([float(frame["value"].std())])
-    warning = "Not a league table: neighbours in this order mostly differ by chance"
+    warning = "Not a league table: a place in this order says nothing about why"
     alt = (
         f"Caterpillar plot of {found.outcome.title}, {words.span(*found.span)}: {numbers.of(many, 'unit')} from "
         f"{numbers.interval(frame['value'].min(), frame['value'].max(), places)} {found.outcome.unit}, all together "

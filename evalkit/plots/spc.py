@@ -80,11 +80,11 @@ def small_multiples(charts: Charts, most: int = MOST) -> Shown:
     first = f" The first {len(drawn)} are drawn, signals first and then by name, which is no ranking."
     cut = first if len(drawn) < len(charts) else ""
     alt = (
-        f"Small control charts of {charts.outcome.title} for {len(drawn)} of {numbers.of(len(charts), 'unit')}. Latest "
-        f"points of all {len(charts)}: {counted}.{cut}"
+        f"Small control charts of {charts.outcome.title} for {len(drawn)} of {numbers.of(len(charts), 'unit')}. "
+        f"Latest points of all {len(charts)}: {counted}.{cut}"
     )
     header = ["Unit", "Latest value", "Mean", "Lower limit", "Upper limit", "Latest point"]
-    return shown(figure, alt, f"{caption}.{cut}" if cut else caption, header, [_row(one) for one in drawn])
+    return shown(figure, alt, f"{caption}.{cut}".rstrip("."), header, [_row(one) for one in drawn])
 
 
 def _limits(axes: Axes, x: np.ndarray, frame: pd.DataFrame) -> None:
@@ -126,8 +126,9 @@ def _cells(axes: Axes, drawn: list[Chart]) -> None:
         axes.text(x0, y0 + middle + 1.08 * reach, f"{name}: {one.variation}", fontsize=7, va="bottom")
         _small(axes, one.frame, x0, y0)
         if one.start is not None:
-            axes.plot([x0 + one.start - 0.5] * 2, [y0 + middle - reach, y0 + middle + reach], color=GREY, linestyle="--",
-                      linewidth=0.8, label="Joined" if k == 0 else None)  # fmt: skip
+            ends = [y0 + middle - reach, y0 + middle + reach]
+            axes.plot([x0 + one.start - 0.5] * 2, ends, color=GREY, linestyle="--", linewidth=0.8,
+                      label="Joined" if k == 0 else None)  # fmt: skip
     for meaning, (marker, colour, label) in MARKS.items():
         at = [
             (k % ACROSS * width + i, value - k // ACROSS * height - middle)

@@ -1,4 +1,4 @@
-"""Variation between units over a span of periods: which differ by more than chance, and by how much they all differ."""
+"""Variation between units over a span of periods: which differ by more than chance, and how much."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Funnel:
     allowance, dispersion   how over-dispersion was allowed for, and how much there is
     family   `binomial`, `poisson`, or `normal` where standard errors were given
     centre   the figure of all units taken together
-    frame    index unit: name, joined (whether it ever did), value, size, z (before any allowance), low, high (exact 95 %
-             interval), shrunk, shrunk_low, shrunk_high, LIMITS (at its own size), place (`INSIDE`, `BEYOND`, `FAR`),
-             side (1 above the centre, -1 below)
+    frame    index unit: name, joined (whether it ever did), value, size, z (before any allowance), low, high (exact
+             95 % interval), shrunk, shrunk_low, shrunk_high, LIMITS (at its own size), place (`INSIDE`, `BEYOND`,
+             `FAR`), side (1 above the centre, -1 below)
     curve    size and LIMITS along the funnel, and the exact limits without allowance as exact_low_998 and so on
     left_out units without a figure in the span
     """
@@ -60,8 +60,7 @@ def spans(panel: Panel) -> list[tuple[pd.Period, pd.Period]]:
     window, year = panel.study.window, periods.PER_YEAR[panel.study.frequency]
     at = int(panel.study.time(pd.PeriodIndex(panel.cohorts[:1]))[0]) if panel.cohorts else 0
     end = at if 0 < at < len(window) else min(year, len(window))
-    out = [(window[max(end - year, 0)], window[end - 1]), (window[max(len(window) - year, 0)], window[-1])]
-    return out if out[0] != out[1] else out[:1]
+    return [(window[max(end - year, 0)], window[end - 1]), (window[max(len(window) - year, 0)], window[-1])]
 
 
 def funnel(
@@ -72,7 +71,7 @@ def funnel(
 ) -> Funnel:
     """Each unit's counts over a span, excluded periods left out, against the figure of all units together.
 
-    allowance  for over-dispersion: `additive` (random effects, as the SHMI), `multiplicative`, or `none` (exact limits)
+    allowance  for over-dispersion: `additive` (random effects, as the SHMI), `multiplicative`, `none` (exact limits)
     std_error  by unit, of its mean over the span, for a continuous outcome
 
     Raises DesignError where units' chance variation is not known (continuous outcomes without standard errors, counts

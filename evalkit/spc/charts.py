@@ -232,8 +232,8 @@ def _charted(
         None if outcome.target is None else outcome.target * (outcome.scale if outcome.kind == "proportion" else 1)
     )
     return Charts(
-        study, outcome, better, how, target, names, of, starts, values, np.nan_to_num(parts["units"]), excluded, bounded,
-        cut, broken, meaning(broken, better),
+        study, outcome, better, how, target, names, of, starts, values, np.nan_to_num(parts["units"]), excluded,
+        bounded, cut, broken, meaning(broken, better),
         tuple(assurance(_latest(bounded.low), _latest(bounded.high), target, better)),
     )  # fmt: skip
 
@@ -271,7 +271,7 @@ def _refuse_misfit(panel: Panel, how: How) -> None:
     kinds = FITS.get(how.method)
     if kinds and panel.outcome.kind not in kinds:
         raise DesignError(
-            f"a {how.method[0].upper()} chart is of a {kinds[0]}, and {panel.outcome.title} is a {panel.outcome.kind}",
+            f"a {how.method[0].upper()} chart is of a {kinds[0]}, not a {panel.outcome.kind}: {panel.outcome.title}",
             panel.study.slug,
             "use an XmR chart",
         )

@@ -136,7 +136,7 @@ def own_interval(count: np.ndarray, size: np.ndarray, family: Family, level: flo
 def shrunk(
     figure: np.ndarray, size: np.ndarray, centre: float, family: Family, tau: float, level: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Figures drawn towards the centre by B = tau² / (tau² + error²), with interval ± z sqrt(B) error; shape (U,) each.
+    """Figures drawn towards the centre by B = tau² / (tau² + error²), interval ± z sqrt(B) error; shape (U,) each.
 
     tau  0 draws every unit all the way
     """

@@ -24,7 +24,7 @@ IMPROVEMENT, COMMON, CONCERN, NEUTRAL = 1, 0, -1, 2
 
 
 def signals(values: np.ndarray, limits: Limits, segment: np.ndarray) -> np.ndarray:
-    """Which rule each point breaks and towards which side: shape (4, S, T) in order of `RULES`; +1 high, -1 low, 0 none.
+    """Which rule each point breaks and towards which side: shape (4, S, T), in order of `RULES`; 1 high, -1 low.
 
     values  shape (S, T); NaN for a gap and for a point that is shown but not judged
     Two of three: of three consecutive points on the same side of the mean, two lie more than two thirds of the way to
@@ -48,13 +48,13 @@ def signals(values: np.ndarray, limits: Limits, segment: np.ndarray) -> np.ndarr
         towards = side == way
         found[0][out & towards] = way
         found[1][_two_of_three(near & towards, towards, segment)] = way
-        found[2][_covered(_all(towards, RUN, segment), RUN)] = way
-        found[3][_covered(_rising(step == way, segment), RUN)] = way
+        found[2][_covered(_all(towards, RUN, segment), RUN, values.shape[1])] = way
+        found[3][_covered(_rising(step == way, segment), RUN, values.shape[1])] = way
     return found
 
 
 def meaning(found: np.ndarray, better: Better) -> np.ndarray:
-    """What each point means, shape (S, T): 1 improvement, -1 concern, 0 common cause, 2 a signal neither good nor bad.
+    """What each point means, shape (S, T): 1 improvement, -1 concern, 0 common cause, 2 neither good nor bad.
 
     A point that lies to one side by any of the first three rules is judged by that side, and by the direction of
     its trend only where it is a trend alone.
@@ -69,8 +69,8 @@ def meaning(found: np.ndarray, better: Better) -> np.ndarray:
 def assurance(low: np.ndarray, high: np.ndarray, target: float | None, better: Better) -> list[Assurance]:
     """Whether a process that stays as it is would meet a target; low and high, the latest limits, shape (S,).
 
-    `passing` where both limits are on the good side of it, `failing` where both are on the other, `hit and miss` where
-    it lies between them: then which of the two is chance.
+    `passing` where both limits are on the good side of it, `failing` where both are on the other, `hit and miss`
+    where it lies between them: then which of the two is chance.
     """
     if target is None or better == "neither":
         return ["no target"] * len(low)
@@ -102,9 +102,9 @@ def _one_segment(segment: np.ndarray, length: int) -> np.ndarray:
     return found
 
 
-def _covered(begin: np.ndarray, length: int) -> np.ndarray:
-    """Every point of the windows that begin where it says, shape (S, T)."""
-    out = np.zeros((len(begin), begin.shape[1] + length - 1), bool)
+def _covered(begin: np.ndarray, length: int, columns: int) -> np.ndarray:
+    """Every point of the windows that begin where it says, shape (S, columns)."""
+    out = np.zeros((len(begin), columns), bool)
     for k in range(length):
         out[:, k : k + begin.shape[1]] |= begin
     return out
@@ -123,5 +123,5 @@ def _two_of_three(near: np.ndarray, towards: np.ndarray, segment: np.ndarray) ->
     if near.shape[1] < 3:  # noqa: PLR2004 - three points
         return np.zeros(near.shape, bool)
     enough = (_windows(near, 3).sum(axis=2) >= 2) & _all(towards, 3, segment)  # noqa: PLR2004 - two of three
-    both: np.ndarray = _covered(enough, 3) & near
+    both: np.ndarray = _covered(enough, 3, near.shape[1]) & near
     return both

@@ -18,10 +18,10 @@ Method = Literal["xmr", "p", "p_adjusted", "u", "u_adjusted"]
 class How:
     """How charts are made.
 
-    method  `xmr` individual values, as Making Data Count draws every measure; `p` proportions; `u` rates; `_adjusted`
-            with Laney's allowance for over-dispersion
-    rebase  `start`: limits of before until joining and new ones from it on; `carried`: limits of before carried on, so
-            that a change shows as a signal; `never`: one set; or the first periods of new limits
+    method  `xmr` individual values, as Making Data Count draws every measure; `p` proportions; `u` rates;
+            `_adjusted` with Laney's allowance for over-dispersion
+    rebase  `start`: limits of before until joining and new ones from it on; `carried`: limits of before carried
+            on, so that a change shows as a signal; `never`: one set; or the first periods of new limits
     least   points that each stretch must have for limits of its own
     screen  leave outlying moving ranges out of an XmR chart's limits, once
     """

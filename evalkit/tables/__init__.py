@@ -8,6 +8,7 @@ from evalkit.tables.placebos import calibration
 from evalkit.tables.planning import detectable, varied
 from evalkit.tables.sensitivity import programmes
 from evalkit.tables.series import declared
+from evalkit.tables.spc import funnels, spc
 from evalkit.tables.synthetic import weights
 
 __all__ = [
@@ -25,10 +26,12 @@ __all__ = [
     "estimates",
     "family",
     "files",
+    "funnels",
     "outcomes",
     "programmes",
     "protocol",
     "risk_of_bias",
+    "spc",
     "varied",
     "waves",
     "weights",

@@ -13,12 +13,12 @@ from evalkit.spc.between import BEYOND, FAR
 from evalkit.spc.funnel import LEVELS
 
 DESCRIPTIVE = (
-    "This is description: a signal says that something changed, not what changed it. Whether the collaborative did is "
-    "for the comparison with units that had not joined to say: see the estimates of the effect."
+    "This is description: a signal says that something changed, not what changed it. Whether the collaborative did "
+    "is for the estimates of its effect to say, which ask what would have happened without it."
 )
 INDEPENDENT = (
-    "Limits take neighbouring points to have nothing to do with each other. A season, or points that resemble the one "
-    "before, give signals without any cause worth looking for."
+    "Limits take neighbouring points to have nothing to do with each other. A season, or points that resemble the "
+    "one before, give signals without any cause worth looking for."
 )
 RULES = {
     "outside": "outside the limits",
@@ -53,7 +53,7 @@ def decimals(chart: Chart) -> int:
 
 
 def variation(chart: Chart) -> list[str]:
-    """What a chart shows, a sentence or two each: the latest point, the limits, the signals, the target, the notes."""
+    """What a chart shows, a sentence or two each: latest point, limits, signals, target, notes."""
     return [*_latest(chart), *_limits(chart), *_signals(chart), *_target(chart), *notes(chart)]
 
 
@@ -73,9 +73,10 @@ def notes(chart: Chart) -> list[str]:
     out += [_short(chart, *one) for one in chart.short]
     for first, last, points in _rests(chart):
         if points < LEAST:
-            span = f"{periods.say(first)} to {periods.say(last)}"
+            when = span(first, last)
             out.append(
-                f"Limits from {span} rest on {numbers.of(points, noun)}, fewer than {LEAST}: trial limits, which will move."
+                f"Limits from {when} rest on {numbers.of(points, noun)}, fewer than {LEAST}: trial limits, which "
+                "will move."
             )
     left = sum(chart.screened)
     if left:
@@ -92,8 +93,8 @@ def funnel(found: Funnel) -> list[str]:
     out = [
         f"{numbers.of(many, 'unit')}, {periods.say(found.span[0])} to {periods.say(found.span[1])}; all together "
         f"{numbers.number(found.centre, places)} ({found.outcome.unit}).",
-        f"{numbers.count(beyond)} outside the 95% limits, where about {numbers.number(by_chance, 1)} would be if units "
-        f"differed no more than the limits allow for; {numbers.count(far)} of them outside the 99.8% limits.",
+        f"{numbers.count(beyond)} outside the 95% limits, where about {numbers.number(by_chance, 1)} would be if "
+        f"units differed no more than the limits allow for; {numbers.count(far)} of them outside the 99.8% limits.",
         _spread(found),
     ]
     if found.left_out:
@@ -116,8 +117,8 @@ def _spread(found: Funnel) -> str:
         "by adding a variation between units" if found.allowance == "additive" else "by multiplying chance variation"
     )
     return (
-        f"Units vary {_times(phi)} chance alone would have it; the limits allow for that {how}, with the most extreme "
-        "tenth at either end drawn in first."
+        f"Units vary {_times(phi)} chance alone would have it; the limits allow for that {how}, with the most "
+        "extreme tenth at either end drawn in first."
     )
 
 
@@ -145,7 +146,7 @@ def _limits(chart: Chart) -> list[str]:
             continue
         edges = known.dropna(subset=["low", "high"])
         within = (
-            f", points expected between {numbers.interval(edges['low'].iloc[-1], edges['high'].iloc[-1], places).replace(' to ', ' and ')}"
+            f", points expected from {numbers.interval(edges['low'].iloc[-1], edges['high'].iloc[-1], places)}"
             if len(edges)
             else ", too few neighbouring points for limits"
         )
@@ -171,9 +172,7 @@ def _signals(chart: Chart) -> list[str]:
 def _target(chart: Chart) -> list[str]:
     if chart.target is None or chart.assurance not in ASSURED:
         return []
-    return [
-        f"Target {numbers.number(chart.target, 0 if float(chart.target).is_integer() else 1)}: {ASSURED[chart.assurance]}."
-    ]
+    return [f"Target {chart.target:,g}: {ASSURED[chart.assurance]}."]
 
 
 def _rests(chart: Chart) -> Sequence[tuple[pd.Period, pd.Period, int]]:
