@@ -101,7 +101,7 @@ def test_summaries_against_a_target_are_those_of_the_reference(make, key):
 
 
 def one_unit(make, values, joined="", better="higher", kind="continuous", **changes):
-    """A panel of a unit A, and of a flat unit B that joins where A does not; missing values are left out of the file."""
+    """A panel of a unit A, and of a flat unit B that joins where A does not; missing values are gaps."""
     months = pd.period_range("2018-01", periods=len(values), freq="M").astype(str)
     rows = pd.DataFrame({"unit": "A", "period": months, "y": values}).dropna()
     other = pd.DataFrame({"unit": "B", "period": months, "y": 1.0})

@@ -11,9 +11,9 @@ import pandas as pd
 from evalkit import numbers, periods
 from evalkit.errors import DesignError
 from evalkit.panel import Panel
-from evalkit.spc import funnel as kernels
-from evalkit.spc.funnel import LEAST_UNITS, LEVELS, Dispersion, Family
+from evalkit.spc import unit_limits as kernels
 from evalkit.spc.rules import Better
+from evalkit.spc.unit_limits import LEAST_UNITS, LEVELS, Dispersion, Family
 from evalkit.study import Outcome, Study
 from evalkit.study.outcome import CaseMix
 

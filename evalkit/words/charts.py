@@ -10,7 +10,7 @@ import pandas as pd
 from evalkit import numbers, periods
 from evalkit.spc import LEAST, Chart, Funnel
 from evalkit.spc.between import BEYOND, FAR
-from evalkit.spc.funnel import LEVELS
+from evalkit.spc.unit_limits import LEVELS, outside
 
 DESCRIPTIVE = (
     "This is description: a signal says that something changed, not what changed it. Whether the collaborative did "
@@ -88,13 +88,15 @@ def funnel(found: Funnel) -> list[str]:
     """What a funnel shows: who lies outside, what chance alone would give, and how much units differ beyond it."""
     many, frame = len(found.frame), found.frame
     far, beyond = (int(frame["place"].eq(FAR).sum()), int(frame["place"].isin([FAR, BEYOND]).sum()))
-    by_chance = (1 - LEVELS[0]) * many
+    allowed = found.allowance != "none" and found.dispersion.phi > 1
+    usual = [many * (outside(level) if allowed else 1 - level) for level in LEVELS]
+    differ = "if units differed as a normal distribution has it" if allowed else "by chance"
     places = numbers.decimals_for([float(frame["value"].std())])
     out = [
         f"{numbers.of(many, 'unit')}, {periods.say(found.span[0])} to {periods.say(found.span[1])}; all together "
         f"{numbers.number(found.centre, places)} ({found.outcome.unit}).",
-        f"{numbers.count(beyond)} outside the 95% limits, where about {numbers.number(by_chance, 1)} would be if "
-        f"units differed no more than the limits allow for; {numbers.count(far)} of them outside the 99.8% limits.",
+        f"{numbers.count(beyond)} outside the 95% limits, where about {numbers.number(usual[0], 0)} would be "
+        f"{differ}; {numbers.count(far)} of them outside the 99.8% limits, about {numbers.number(usual[1], 1)} likewise.",
         _spread(found),
     ]
     if found.left_out:

@@ -78,6 +78,17 @@ def dispersion(z: np.ndarray, error: np.ndarray, share: float = WINSORISE) -> Di
     return Dispersion(phi, float(np.sqrt(max(excess, 0.0))))
 
 
+def outside(level: float, share: float = WINSORISE) -> float:
+    """Share of units outside limits at `level` where units differ much more than by chance, normally distributed.
+
+    Winsorised scores vary less: with q the `share` quantile, by v = 1 - 2 share - 2 q φ(q) + 2 share q² of what they
+    do, so that limits lie at sqrt(v) of their distance; 0.68 for a tenth, and 10.6 % beyond the 95 % limits, not 5 %.
+    """
+    q = -stats.norm.ppf(share)
+    kept = 1 - 2 * share - 2 * q * stats.norm.pdf(q) + 2 * share * q**2
+    return float(2 * stats.norm.sf(stats.norm.ppf((1 + level) / 2) * np.sqrt(kept)))
+
+
 def exact(centre: float, size: np.ndarray, family: Family, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Exact binomial or Poisson limits, interpolated between whole counts (Spiegelhalter 2005, appendix A.1.1).
 
