@@ -243,6 +243,19 @@ def test_points_outside_by_chance_are_rare_and_all_rules_together_are_not():
     assert 0.02 < (found != 0).any(axis=0).mean() < 0.06
 
 
+def test_points_that_resemble_the_one_before_give_the_share_of_signals_that_is_said():
+    noise = np.random.default_rng(6).normal(size=(1500, 98))
+    for rho, said in ((0.0, 0.05), (0.6, 0.37)):
+        y = noise.copy()
+        for t in range(1, 98):
+            y[:, t] += rho * y[:, t - 1]
+        y = y[:, 50:]
+        flat, every = np.zeros(y.shape, int), np.ones(y.shape, bool)
+        found = signals(y, xmr(y, flat, every), flat)
+        assert (found != 0).any(axis=0).mean() == pytest.approx(said, abs=0.012)
+        assert f"{100 * said:.0f} in 100" in words.INDEPENDENT
+
+
 def ups_and_downs(n, level=50.0, seed=0):
     return level + np.random.default_rng(seed).normal(size=n)
 

@@ -18,6 +18,7 @@ from evalkit.study import Outcome, Study
 from evalkit.study.outcome import CaseMix
 
 Allowance = Literal["additive", "multiplicative", "none"]
+Rule = tuple[float, Family, Allowance, Dispersion, float]  # centre, family, allowance, dispersion, scale
 FAMILIES: dict[str, Family] = {"proportion": "binomial", "rate": "poisson"}
 GRID = 120  # sizes at which limits are drawn
 INSIDE, BEYOND, FAR = "within the limits", "beyond the 95% limits", "beyond the 99.8% limits"
@@ -80,7 +81,7 @@ def funnel(
     outcome = panel.outcome
     family = FAMILIES.get(outcome.kind, "normal")
     _refuse_unknown(panel, std_error)
-    count, size, left_out = _summed(panel, span) if family != "normal" else _measured(panel, span, std_error)
+    count, size, total = _summed(panel, span) if family != "normal" else _measured(panel, span, std_error)
     if len(count) < LEAST_UNITS:
         fix = "choose a span in which more reported"
         what = f"{numbers.of(len(count), 'unit')} with a figure in {_said(span)}, and a funnel needs {LEAST_UNITS}"
@@ -92,7 +93,22 @@ def funnel(
     spread = kernels.dispersion(z, kernels.errors(size, family))
     scale = 1.0 if family == "normal" else outcome.scale
     rule = (centre, family, allowance, spread, scale)
-    frame = pd.DataFrame({"value": scale * figure, "size": size, "z": z, **_limits(size, rule)}, index=left_out.index)
+    frame = _placed(pd.DataFrame({"count": count, "value": figure, "size": size, "z": z}, index=total.index), rule)
+    units = panel.units.reindex(frame.index)
+    frame.insert(0, "name", units["name"].replace("", np.nan).fillna(units.index.to_series()).astype(str))
+    frame.insert(1, "joined", units["cohort"].notna())
+    better: Better = "neither" if isinstance(outcome, CaseMix) else outcome.better
+    missing, curve = tuple(map(str, panel.units.index.difference(frame.index))), _curve(size, rule)
+    return Funnel(
+        panel.study, outcome, better, span, allowance, spread, family, scale * centre, frame, curve, missing
+    )
+
+
+def _placed(units: pd.DataFrame, rule: Rule) -> pd.DataFrame:
+    """The columns of `Funnel.frame` that follow from counts and sizes; units, columns count, value, size, z."""
+    centre, family, _, spread, scale = rule
+    count, figure, size = (units[c].to_numpy(float) for c in ("count", "value", "size"))
+    frame = units.drop(columns="count").assign(value=scale * figure, **_limits(size, rule))
     frame["low"], frame["high"] = (scale * end for end in kernels.own_interval(count, size, family, LEVELS[0]))
     drawn = kernels.shrunk(figure, size, centre, family, spread.tau, LEVELS[0])
     frame["shrunk"], frame["shrunk_low"], frame["shrunk_high"] = (scale * part for part in drawn)
@@ -100,27 +116,10 @@ def funnel(
     beyond = (frame["value"] < frame["low_95"]) | (frame["value"] > frame["high_95"])
     frame["place"] = np.where(far, FAR, np.where(beyond, BEYOND, INSIDE))
     frame["side"] = np.sign(frame["value"] - scale * centre).astype(int)
-    units = panel.units.reindex(frame.index)
-    frame.insert(0, "name", units["name"].replace("", np.nan).fillna(units.index.to_series()).astype(str))
-    frame.insert(1, "joined", units["cohort"].notna())
-    better: Better = "neither" if isinstance(outcome, CaseMix) else outcome.better
-    missing = tuple(map(str, panel.units.index.difference(frame.index)))
-    return Funnel(
-        panel.study,
-        outcome,
-        better,
-        span,
-        allowance,
-        spread,
-        family,
-        scale * centre,
-        frame,
-        _curve(size, rule),
-        missing,
-    )
+    return frame
 
 
-def _limits(size: np.ndarray, rule: tuple[float, Family, Allowance, Dispersion, float]) -> dict[str, np.ndarray]:
+def _limits(size: np.ndarray, rule: Rule) -> dict[str, np.ndarray]:
     """Limits at both levels for units of these sizes, named as `LIMITS`."""
     centre, family, allowance, spread, scale = rule
     out = {}
@@ -134,7 +133,7 @@ def _limits(size: np.ndarray, rule: tuple[float, Family, Allowance, Dispersion, 
     return out
 
 
-def _curve(size: np.ndarray, rule: tuple[float, Family, Allowance, Dispersion, float]) -> pd.DataFrame:
+def _curve(size: np.ndarray, rule: Rule) -> pd.DataFrame:
     """Limits along sizes from below the smallest unit to above the largest."""
     along = np.geomspace(0.9 * size.min(), 1.05 * size.max(), GRID)
     along = along if rule[1] == "normal" else np.unique(np.maximum(np.round(along), 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,7 @@ class Chart:
     screened: tuple[int, ...]
     assurance: Assurance
 
-    @property
+    @cached_property
     def judged(self) -> pd.DataFrame:
         """The points that rules were asked of."""
         return self.frame[self.frame["meaning"].ne("")]

@@ -18,7 +18,8 @@ DESCRIPTIVE = (
 )
 INDEPENDENT = (
     "Limits take neighbouring points to have nothing to do with each other. A season, or points that resemble the "
-    "one before, give signals without any cause worth looking for."
+    "one before, give signals without any cause worth looking for: with 48 points of which nothing changed, 5 in 100 "
+    "are signals where points have nothing to do with each other, and 37 in 100 where the autocorrelation is 0.6."
 )
 RULES = {
     "outside": "outside the limits",
@@ -96,7 +97,8 @@ def funnel(found: Funnel) -> list[str]:
         f"{numbers.of(many, 'unit')}, {periods.say(found.span[0])} to {periods.say(found.span[1])}; all together "
         f"{numbers.number(found.centre, places)} ({found.outcome.unit}).",
         f"{numbers.count(beyond)} outside the 95% limits, where about {numbers.number(usual[0], 0)} would be "
-        f"{differ}; {numbers.count(far)} of them outside the 99.8% limits, about {numbers.number(usual[1], 1)} likewise.",
+        f"{differ}; {numbers.count(far)} of them outside the 99.8% limits, about "
+        f"{numbers.number(usual[1], 1)} likewise.",
         _spread(found),
     ]
     if found.left_out:
