@@ -38,10 +38,25 @@ class Shown:
         return {"text/html": self.html, "text/plain": self.text}, metadata
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str, numeric: Sequence[bool] = ()) -> str:
+@dataclass(frozen=True)
+class Picture:
+    """A table cell with a small drawing before its text; the alt text says what is drawn."""
+
+    svg: bytes
+    alt: str
+    text: str
+
+    def __str__(self) -> str:
+        """The text alone."""
+        return self.text
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str | Picture]], caption: str, numeric: Sequence[bool] = ()
+) -> str:
     """A captioned table; the first cell of each row is its header.
 
-    header, rows  texts, already formatted; each row as long as `header`
+    header, rows  texts, already formatted, or pictures with one; each row as long as `header`
     numeric       which columns hold figures and are right-aligned (default: none)
     """
     numeric = tuple(numeric) or (False,) * len(header)
@@ -54,15 +69,24 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str, nu
     )
 
 
-def _row(row: Sequence[str], css: Sequence[str]) -> str:
+def _row(row: Sequence[str | Picture], css: Sequence[str]) -> str:
     first, *rest = row
-    cells = "".join(f"<td{c}>{escape(cell)}</td>" for cell, c in zip(rest, css[1:], strict=True))
-    return f'<tr><th scope="row"{css[0]}>{escape(first)}</th>{cells}</tr>'
+    cells = "".join(f"<td{c}>{_cell(cell)}</td>" for cell, c in zip(rest, css[1:], strict=True))
+    return f'<tr><th scope="row"{css[0]}>{_cell(first)}</th>{cells}</tr>'
 
 
-def table_text(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+def _cell(cell: str | Picture) -> str:
+    return f"{_image(cell.svg, cell.alt)} {escape(cell.text)}" if isinstance(cell, Picture) else escape(cell)
+
+
+def _image(svg: bytes, alt: str) -> str:
+    source = base64.b64encode(svg).decode("ascii")
+    return f'<img alt="{escape(alt, quote=True)}" src="data:image/svg+xml;base64,{source}">'
+
+
+def table_text(header: Sequence[str], rows: Sequence[Sequence[str | Picture]], caption: str) -> str:
     """The same table as aligned plain text."""
-    grid = [list(header), *[list(row) for row in rows]]
+    grid = [list(header), *[[str(cell) for cell in row] for row in rows]]
     widths = [max(len(row[i]) for row in grid) for i in range(len(header))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in grid]
     return "\n".join([caption, *lines])
@@ -76,10 +100,8 @@ def figure(svg: bytes, alt: str, caption: str, data_table: str) -> str:
     caption     the title line under the drawing
     data_table  a `table` fragment with the numbers behind the drawing
     """
-    source = base64.b64encode(svg).decode("ascii")
     return (
-        f'<figure class="evalkit"><img alt="{escape(alt, quote=True)}" '
-        f'src="data:image/svg+xml;base64,{source}">'
+        f'<figure class="evalkit">{_image(svg, alt)}'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         f"<details><summary>Data behind this figure: {escape(caption)}</summary>{data_table}</details>"
     )

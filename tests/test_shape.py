@@ -15,7 +15,7 @@ LEVELS = {
     "study": 1, "catalogue": 1, "estimate": 1, "columns": 1, "inference": 1,
     "sources": 2, "panel": 2, "simulate": 2,
     "estimators": 3,
-    "placebos": 4, "checks": 4, "planning": 4,
+    "placebos": 4, "checks": 4, "planning": 4, "spc": 4,
     "plots": 5, "tables": 5, "words": 5, "appraisal": 5,
     "workbench": 6, "report": 6,
     "cli": 7, "__main__": 7,

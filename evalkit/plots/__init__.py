@@ -10,6 +10,7 @@ from evalkit.plots.curve import comparison_curve, specification_curve
 from evalkit.plots.definitions import definitions
 from evalkit.plots.estimates import counterfactual, effect_path, forest
 from evalkit.plots.events import event_study
+from evalkit.plots.funnels import funnel, unit_caterpillar
 from evalkit.plots.groups import groups
 from evalkit.plots.leave_out import leave_out
 from evalkit.plots.matching import matching
@@ -20,6 +21,7 @@ from evalkit.plots.randomisation import randomisation
 from evalkit.plots.returning import regression_to_the_mean
 from evalkit.plots.sensitivity import composition, neighbours
 from evalkit.plots.sites import caterpillar
+from evalkit.plots.spc import small_multiples, spc
 from evalkit.plots.synthetic import placebo_units, synthetic_path, unit_weights
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "event_study",
     "forecast_error",
     "forest",
+    "funnel",
     "group_means",
     "groups",
     "heat_map",
@@ -57,7 +60,10 @@ __all__ = [
     "rollout",
     "seasonality",
     "sensitivity_bounds",
+    "small_multiples",
+    "spc",
     "specification_curve",
     "synthetic_path",
+    "unit_caterpillar",
     "unit_weights",
 ]

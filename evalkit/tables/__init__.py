@@ -9,6 +9,7 @@ from evalkit.tables.plan import deviations, looks, plan
 from evalkit.tables.planning import detectable, varied
 from evalkit.tables.sensitivity import programmes
 from evalkit.tables.series import declared
+from evalkit.tables.spc import funnels, spc
 from evalkit.tables.synthetic import weights
 
 __all__ = [
@@ -27,12 +28,14 @@ __all__ = [
     "estimates",
     "family",
     "files",
+    "funnels",
     "looks",
     "outcomes",
     "plan",
     "programmes",
     "protocol",
     "risk_of_bias",
+    "spc",
     "varied",
     "waves",
     "weights",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit import catalogue, checks, estimators, placebos
+from evalkit import catalogue, checks, estimators, placebos, spc
 from evalkit.appraisal import Appraisal, appraise
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.panel import Panel
@@ -22,7 +22,7 @@ HALF_YEAR = {"month": 6, "quarter": 2, "year": 1}
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class Case(spc.Varying):
     """A study with a panel for every outcome; `outcome` is the one that is looked at.
 
     What takes long is worked out once and kept in `memory`.
