@@ -338,3 +338,36 @@ def test_earlier_looks_are_found_where_this_run_writes_reports(panel, tmp_path, 
         assert [one.last for one in catalogue.earlier_looks(study, "y")] == ["2019-12"]
     assert catalogue.REPORTS_VARIABLE not in __import__("os").environ
     assert build(study).outcome.name == "y"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["group_time", "imputation"])
+def test_looks_at_panels_that_arrive_month_by_month(make, design):
+    """Four looks at panels without an effect, autocorrelation 0.6: how often any of them claims one."""
+    random = np.random.default_rng(3)
+    months = pd.period_range("2018-01", periods=24, freq="M")
+    units = [f"U{i:02}" for i in range(40)]
+    rollout = pd.DataFrame({"unit": units, "joined": ["2019-01"] * 15 + [""] * 25})
+    rates = dict.fromkeys(("plain", "pocock", "obrien_fleming", "always_valid"), 0)
+    blank = pd.DataFrame([(u, str(m)) for u in units for m in months], columns=["unit", "period"]).assign(y=0.0)
+    panel = make.panel(blank, rollout, window=["2018-01", "2019-12"])
+    period = panel.rows.index.get_level_values("period")
+    critical = {s: rules.boundaries(np.array([3, 6, 9, 12]) / 12, 0.05, s) for s in ("pocock", "obrien_fleming")}
+    critical["always_valid"] = np.array([rules.always_valid(v, 12, 0.05) for v in (3, 6, 9, 12)])
+    critical["plain"] = np.full(4, special.ndtri(0.975))
+    draws = 200
+    for _ in range(draws):
+        noise = random.normal(size=(40, 24))
+        for t in range(1, 24):
+            noise[:, t] = 0.6 * noise[:, t - 1] + 0.8 * noise[:, t]
+        drawn = panel.with_rows(panel.rows.assign(value=noise.ravel()))
+        z = []
+        for last in (14, 17, 20, 23):
+            head = estimators.fit(design, drawn.with_rows(drawn.rows[period <= months[last]])).headline
+            z.append(special.ndtri(1 - head["p_value"] / 2))  # Student's t turned into a normal of the same chance
+        for name, c in critical.items():
+            rates[name] += bool((np.array(z) >= c).any())
+    share = {name: count / draws for name, count in rates.items()}
+    assert share["plain"] > 0.06
+    for name in ("pocock", "obrien_fleming", "always_valid"):
+        assert share[name] <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / draws)
