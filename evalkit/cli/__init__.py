@@ -36,20 +36,7 @@ def parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="validate protocol and data; every fault at once")
     check.add_argument("study", metavar="STUDY")
 
-    run = commands.add_parser("run", help="notebooks -> executed notebooks, pages, results, index")
-    run.add_argument("studies", metavar="STUDY", nargs="*", help="default: every study found")
-    run.add_argument("--jobs", type=_positive, metavar="N", help="notebooks run side by side")
-    run.add_argument("--outcome", metavar="NAME", help="outcome to look at; default the primary one")
-    run.add_argument("--out", metavar="DIR", help="output folder; default reports/")
-    run.add_argument("--timeout", type=_positive, default=600, metavar="S", help="seconds that one cell may take")
-    run.add_argument("--no-fork", action="store_true", help="start every kernel anew instead of forking a warm one")
-    run.add_argument("--force", action="store_true", help="run everything again, whether or not anything has changed")
-    run.add_argument("--why", action="store_true", help="say what would be run and why, and run nothing")
-    run.add_argument("--json", action="store_true", help="print what was done as JSON")
-
-    verify = commands.add_parser("verify", help="whether a report is as it was written, and still that of its inputs")
-    verify.add_argument("report", metavar="REPORT", help="a report's folder")
-    verify.add_argument("--json", action="store_true", help="print what was found as JSON")
+    _reports(commands)
 
     estimate = commands.add_parser("estimate", help="one design on one study, to standard output")
     estimate.add_argument("study", metavar="STUDY")
@@ -69,6 +56,24 @@ def parser() -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", help="the JSON Schema of a protocol, for editors")
     schema.add_argument("--write", action="store_true", help="write data/collaboratives/protocol.schema.json")
     return top
+
+
+def _reports(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The options of `evalkit run` and `evalkit verify`."""
+    run = commands.add_parser("run", help="notebooks -> executed notebooks, pages, results, index")
+    run.add_argument("studies", metavar="STUDY", nargs="*", help="default: every study found")
+    run.add_argument("--jobs", type=_positive, metavar="N", help="notebooks run side by side")
+    run.add_argument("--outcome", metavar="NAME", help="outcome to look at; default the primary one")
+    run.add_argument("--out", metavar="DIR", help="output folder; default reports/")
+    run.add_argument("--timeout", type=_positive, default=600, metavar="S", help="seconds that one cell may take")
+    run.add_argument("--no-fork", action="store_true", help="start every kernel anew instead of forking a warm one")
+    run.add_argument("--force", action="store_true", help="run everything again, whether or not anything has changed")
+    run.add_argument("--why", action="store_true", help="say what would be run and why, and run nothing")
+    run.add_argument("--json", action="store_true", help="print what was done as JSON")
+
+    verify = commands.add_parser("verify", help="whether a report is as it was written, and still that of its inputs")
+    verify.add_argument("report", metavar="REPORT", help="a report's folder")
+    verify.add_argument("--json", action="store_true", help="print what was found as JSON")
 
 
 def _power(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -45,10 +45,15 @@ def write_report(
         "failures": failures,
         "notebooks": [_notebook_row(e) for e in executed],
         "summary": _summary(study, panel, executed, estimates),
-        "files": {p.name: fresh.file_hash(p) for p in sorted(folder.iterdir()) if p.is_file()},
     }
     write_json(folder / "manifest.json", record)
     return failures
+
+
+def seal(folder: Path, record: dict[str, Any]) -> None:
+    """Write the manifest again with the hash of every other file, once all of them are there."""
+    files = {p.name: fresh.file_hash(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != fresh.MANIFEST}
+    write_json(folder / fresh.MANIFEST, {**record, "files": files})
 
 
 def collect(executed: Sequence[Executed], study: Study) -> list[Estimate]:

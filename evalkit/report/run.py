@@ -24,7 +24,7 @@ from evalkit.report.kernels import Kernels
 from evalkit.report.manifest import manifest
 from evalkit.report.progress import Progress
 from evalkit.report.publish import prepare, put_in_place, workspace, write_text
-from evalkit.report.results import SEE, write_report
+from evalkit.report.results import SEE, seal, write_report
 from evalkit.report.summary import write_index
 from evalkit.study import Study
 
@@ -190,6 +190,8 @@ def _finish(task: Task, out: Path, progress: Progress) -> Outcome:
     except (EvalkitError, OSError) as error:
         failures.append(f"{task.study.slug}: {error}")
     keep(task.folder, out / task.name, task.panel, complete=not failures)
+    if "status" in record:
+        seal(task.folder, record)
     target = _place(task, out, failed=bool(failures))
     failures = [line.replace(SEE, f"{SEE}{target}{os.sep}") for line in failures]
     for line in failures:

@@ -110,6 +110,7 @@ class Case(spc.Varying):
         pairs = zip(self.beside(), self.others, strict=True)
         return asked + [checks.balancing(e, o) for e, o in pairs if o.role == "balancing"]
 
+    @remembered
     def recorded(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """Whether the analysis is the one that was locked, and how often data were looked at as they arrived."""
         main, earlier = first(estimates), catalogue.earlier_looks(self.study, self.outcome.name)
