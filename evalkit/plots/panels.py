@@ -117,7 +117,8 @@ def group_means(panel: Panel) -> Shown:
             axes.axvline(cohort - 0.5, color=GREY, linewidth=1, linestyle=":", label=mark)
         _events(axes, panel)
         if panel.outcome.target is not None:
-            axes.axhline(panel.outcome.scale * panel.outcome.target, color=GREY, linestyle="-.", label="Target")
+            share = 100.0 if panel.outcome.kind == "proportion" else 1.0  # other targets are in the unit of report
+            axes.axhline(share * panel.outcome.target, color=GREY, linestyle="-.", label="Target")
         axes.set_ylabel(_axis(panel))
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, fontsize=9)
     alt = _means_alt(panel, means, decimals)
