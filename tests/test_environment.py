@@ -29,7 +29,10 @@ def split(requirement):
 def wanted():
     extras = project()["optional-dependencies"]
     build = [r for r in extras["dev"] if split(r)[0] in BUILD]
-    return dict(split(r) for r in [*project()["dependencies"], *extras["parquet"], *extras["test"], *build])
+    return dict(
+        split(r)
+        for r in [*project()["dependencies"], *extras["cluster"], *extras["parquet"], *extras["test"], *build]
+    )
 
 
 def conda():
@@ -75,7 +78,12 @@ def test_the_lock_holds_hashes_and_no_addresses():
 
 
 def test_every_package_that_is_imported_is_declared():
-    provided = {"yaml": "pyyaml", "mdit_py_plugins": "mdit-py-plugins", "markdown_it": "markdown-it-py"}
+    provided = {
+        "yaml": "pyyaml",
+        "mdit_py_plugins": "mdit-py-plugins",
+        "markdown_it": "markdown-it-py",
+        "docx": "python-docx",
+    }
     tops = set()
     for path in (ROOT / "evalkit").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
