@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 import math
-import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import REFERENCE
+from drawings import drawing
 from scipy import stats
 
 from evalkit import checks, estimators, inference, numbers, plots
@@ -485,10 +484,9 @@ def test_a_figure_has_alt_text_its_data_and_the_same_bytes(name):
     assert first.html == second.html
     assert check.reading in first.payload["figure"]["alt"]
     assert first.html.count("<tr>") == len(check.data) + 1
-    (source,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', first.html)
-    drawing = base64.b64decode(source)
-    assert ElementTree.fromstring(drawing).tag.endswith("svg")  # noqa: S314 - our own drawing
-    assert len(drawing) < 60_000
+    drawn = drawing(first.html)
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - our own drawing
+    assert len(drawn) < 20_000
     refused = getattr(plots, name)(getattr(checks, name)(REFUSED))
     assert "No unit joined" in refused.text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 from xml.etree import ElementTree
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Maker
+from drawings import drawings
 
 from evalkit import checks, estimators, plots
 from evalkit.checks._comparison_choices import combined
@@ -523,9 +523,9 @@ def test_figures_are_readable_repeat_exactly_and_survive_hostile_names(make, nam
     found = problems(f"{page}</main></body></html>")
     assert not [f for f in found if "img" in f or "alt" in f.lower() or "table" in f or "th" in f.split()]
     assert len(shown.payload["figure"]["alt"]) >= 60
-    drawing = base64.b64decode(shown.html.split("base64,")[1].split('"')[0])
-    assert ElementTree.fromstring(drawing).tag.endswith("svg")  # noqa: S314 - our own drawing
-    assert len(drawing) < 275_000
+    drawn = drawings(shown.html)[0]
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - our own drawing
+    assert len(drawn) < 110_000
 
 
 def test_combinations_are_nearest_first_and_the_same_every_time():

@@ -7,7 +7,6 @@ Government Analysis Function; line style, marker or a direct label always says t
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -23,15 +22,12 @@ from matplotlib.figure import Figure
 from evalkit import markup, periods
 from evalkit.estimate import Estimate, Refusal
 from evalkit.markup import Shown
+from evalkit.plots.compact import compact
 
 DARK_BLUE, ORANGE, GREY, TURQUOISE = "#12436D", "#F46A25", "#3D3D3D", "#28A197"
 LIGHT_GREY, SHADE, GRID = "#768692", "#F0F4F5", "#D8DDE0"
 MOST_TICKS = 9
 
-ID = re.compile(r'\bid="([^"]+)"')
-REFERENCE = re.compile(r"""(["(])#([^")]+)([")])""")
-COORDINATES = re.compile(r'\b(?:d|x|y|width|height|viewBox)="[^"]*"')
-NUMBER = re.compile(r"-?\d+\.\d+")
 
 RC: Any = {
     "svg.hashsalt": "evalkit",
@@ -71,7 +67,7 @@ def shown(figure: Figure, alt: str, caption: str, header: Sequence[str], rows: S
     numeric = [False, *[True] * (len(header) - 1)]
     table = markup.table(header, rows, f"Data: {caption}", numeric)
     text = f"[figure] {caption}. {alt}"
-    drawing = canonical(buffer.getvalue().decode("utf-8")).encode("utf-8")
+    drawing = compact(buffer.getvalue().decode("utf-8"))
     return Shown(markup.figure(drawing, alt, caption, table), text, {"figure": {"alt": alt}})
 
 
@@ -82,23 +78,6 @@ def _settle(figure: Figure) -> None:
     for axes in figure.axes:
         left, bottom, width, height = (round(edge, 3) for edge in axes.get_position().bounds)
         axes.set_position((left, bottom, width, height))
-
-
-def canonical(svg: str) -> str:
-    """The same drawing with ids in order of appearance and coordinates to 1/100 of a point.
-
-    matplotlib derives ids from coordinates at full precision, whose last digit differs between Python
-    versions; what cannot be seen must not make two drawings differ.
-    """
-    names = {name: f"i{n}" for n, name in enumerate(dict.fromkeys(ID.findall(svg)))}
-    svg = ID.sub(lambda found: f'id="{names[found[1]]}"', svg)
-    svg = REFERENCE.sub(lambda found: f"{found[1]}#{names.get(found[2], found[2])}{found[3]}", svg)
-    return COORDINATES.sub(lambda found: NUMBER.sub(_rounded, found[0]), svg)
-
-
-def _rounded(found: re.Match[str]) -> str:
-    text = f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
 
 
 P = ParamSpec("P")

@@ -40,7 +40,10 @@ _ATTRIBUTES = {
 _DROPPED_WHOLE = {
     "script", "style", "template", "iframe", "object", "noscript", "svg", "title", "textarea", "select"
 }  # fmt: skip
-_DATA_IMAGE = re.compile(r"data:image/(?:svg\+xml|png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
+_DATA_IMAGE = re.compile(
+    r"data:image/(?:(?:svg\+xml|png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+"
+    r"|svg\+xml,[A-Za-z0-9 !$'()*+,\-./:;=?@\[\]^_`{|}~%]+)"
+)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # Browsers skip control characters in an address and read a backslash as a slash.
 _DISGUISE = re.compile(r"[\x00-\x20\x7f\\]")
