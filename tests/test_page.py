@@ -223,7 +223,8 @@ class TestProse:
         html = page(markdown("Table: Terms\n\n| term | value |\n|---|---:|\n| a | 1 |"))
         assert 'role="region" tabindex="0" aria-label="Table: Terms"' in html
         assert "<caption>Terms</caption>" in html
-        assert '<th class="num" scope="col">value</th>' in html
+        assert '<table class="n2">' in html
+        assert '<th scope="col">value' in html
         assert problems(html) == []
 
 
@@ -302,8 +303,8 @@ class TestOutputs:
             '<th>a</th></tr></thead><tbody><tr><th style="x">0</th><td>1</td></tr></tbody></table>'
         )
         html = page(code(shown({"text/html": raw})))
-        assert '<tr><td></td><th scope="col">a</th></tr>' in html
-        assert '<th scope="row">0</th>' in html
+        assert '<tr><td><th scope="col">a' in html
+        assert '<th scope="row">0<td>' in html
         assert problems(html) == []
 
     def test_headings_in_outputs_stay_in_order_and_out_of_the_contents(self):

@@ -68,6 +68,7 @@ def _reports(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run.add_argument("--timeout", type=_positive, default=600, metavar="S", help="seconds that one cell may take")
     run.add_argument("--no-fork", action="store_true", help="start every kernel anew instead of forking a warm one")
     run.add_argument("--force", action="store_true", help="run everything again, whether or not anything has changed")
+    run.add_argument("--by", metavar="NAME", help="who runs it, for the report's page on quality assurance")
     run.add_argument("--why", action="store_true", help="say what would be run and why, and run nothing")
     run.add_argument("--json", action="store_true", help="print what was done as JSON")
 

@@ -17,6 +17,7 @@ from evalkit.report import fresh
 if TYPE_CHECKING:
     from evalkit.report.run import Outcome
 
+LONGEST_NAME = 200
 FORCED = "--force was given"
 
 
@@ -111,7 +112,10 @@ def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
     from evalkit.report.run import run as run_studies
 
     jobs = options.jobs or default_jobs()
-    chosen = Options(out, options.outcome, jobs, options.timeout, fork=not options.no_fork, force=options.force)
+    by = (options.by or "").strip()[:LONGEST_NAME]
+    chosen = Options(
+        out, options.outcome, jobs, options.timeout, fork=not options.no_fork, force=options.force, by=by
+    )
     with progress() as shown, catalogue.reporting_to(out):
         return run_studies([one.name for one in due], chosen, shown)
 

@@ -12,6 +12,8 @@ from evalkit.report.register import Register
 CAPTION_MARK = "Table: "
 # Headings inside an output stand below the sections that the notebook's author wrote.
 OUTPUT_FLOOR = 3
+# A table's columns of figures are said once, in its class, as far as this.
+MOST_COLUMNS = 16
 # Browsers do not break equations: one with more signs than this may be wider than a small screen.
 LONGEST_INLINE = 24
 
@@ -39,6 +41,7 @@ def arrange(html: str, register: Register, *, headings: bool) -> str:
     for parent, table in _pairs(root, "table"):
         _caption(parent, table)
         _scopes(table)
+        _figures(table)
         tree.replace(parent, table, _scrolling(table, _table_name(table), register))
     return tree.inner(root)
 
@@ -100,3 +103,19 @@ def _scopes(table: Element) -> None:
             cell.attrib.pop("scope", None)
         elif cell.get("scope") not in {"col", "row", "colgroup", "rowgroup"}:
             cell.set("scope", "col" if id(cell) in heads else "row")
+
+
+def _figures(table: Element) -> None:
+    """Say which columns hold figures once, in the table's class (`n2 n5`), and not in every cell.
+
+    Only where the columns are plain: no cell that spans several, and all cells of a column alike.
+    """
+    rows = list(table.iter("tr"))
+    if any({"colspan", "rowspan"} & set(cell.attrib) for row in rows for cell in row):
+        return
+    columns = [[row[i] for row in rows if i < len(row)] for i in range(max(map(len, rows), default=0))]
+    whole = [i for i, cells in enumerate(columns[:MOST_COLUMNS]) if all(c.get("class") == "num" for c in cells)]
+    for cell in (cell for i in whole for cell in columns[i]):
+        del cell.attrib["class"]
+    if whole:
+        table.set("class", " ".join([table.get("class", ""), *(f"n{i + 1}" for i in whole)]).strip())

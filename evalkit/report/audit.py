@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 
+from evalkit.report.tree import UNENDED
+
 SHORTEST_ALT = 20
 _PLACEHOLDER = re.compile(r"(no|missing) (alt|description|text)|<figure size|(figure|image|plot|chart)\W*\d*$")
 _FORBIDDEN = frozenset(["script", "iframe", "object", "embed", "link", "base", "frame", "applet", "form", "svg"])
@@ -51,7 +53,7 @@ class _Page(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         self.found.extend(_unsafe(tag, given))
         self._note(tag, given)
-        if tag not in _VOID:
+        if tag not in _VOID and tag not in UNENDED:
             self._open.append(tag)
         if tag == "table":
             self._captions.append("")

@@ -36,13 +36,15 @@ class Content:
     stopped: str
 
 
-def content(notebook: Mapping[str, Any]) -> Content:
+def content(notebook: Mapping[str, Any], register: Register | None = None) -> Content:
     """Read an executed notebook (nbformat 4).
+
+    register  of the page that it becomes a part of; without one, a page of its own
 
     Raises RunError, naming the cell, for a notebook without a `# ` heading, an equation that
     cannot be shown, an image that is not embedded and a picture without a description.
     """
-    register = Register()
+    register = register or Register()
     title: Heading | None = None
     body: list[str] = []
     parameters: dict[str, str] = {}

@@ -27,14 +27,18 @@ def named_files(study: Study) -> dict[str, str]:
     return named | ({"successions": table} if table not in (None, "none") else {})
 
 
-def manifest(study: Study, panel: Panel, notebooks: list[Path]) -> dict[str, Any]:
-    """Protocol, data, code and environment of a report, as plain values."""
+def manifest(study: Study, panel: Panel, notebooks: list[Path], by: str = "") -> dict[str, Any]:
+    """Protocol, data, code and environment of a report, as plain values.
+
+    by  who runs it, as they say themselves
+    """
     lock = home() / "requirements.lock"
     packages = {d.metadata["Name"].lower(): d.version for d in distributions() if d.metadata["Name"]}
     named = named_files(study)
     return {
         "study": study.slug,
         "outcome": panel.outcome.name,
+        "by": by,
         "named": named,
         "inputs": fresh.inputs(
             study.path, {part: study.resolve(path) for part, path in named.items()}, notebooks, home()

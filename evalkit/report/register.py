@@ -24,6 +24,10 @@ class Register:
         # (level asked for, level given) of the headings still open; the page title never closes
         self._open: list[tuple[int, int]] = [(1, 1)]
 
+    def begin(self, level: int) -> None:
+        """Start a part of the page whose heading has this level; what follows lies below it."""
+        self._open = [(1, level)]
+
     def anchor(self, text: str) -> str:
         """An id made from `text`, the same for the same text, never given twice."""
         stem = re.sub(r"\W+", "-", text.lower()).strip("-_")[:LONGEST_ANCHOR].rstrip("-_") or "section"

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from evalkit import periods
 from evalkit.appraisal import COLUMNS
 from evalkit.errors import RunError
 from evalkit.estimate import Estimate, restore, stack
 from evalkit.panel import Panel
 from evalkit.report import fresh
 from evalkit.report.execute import Executed, payloads
+from evalkit.report.front import Front, bundle_name, gather, word_name
 from evalkit.report.manifest import provenance
 from evalkit.report.page import PageContext, problems, render
 from evalkit.report.publish import write_json, write_text
+from evalkit.report.whole import SUMMARY, bundle, first_page
+from evalkit.report.word import write_word
 from evalkit.study import Study
 
+FIRST = "index.html"  # of a report folder
 SEE = "; see "  # what stands before the partial notebook's name in a failure
 
 
@@ -31,8 +38,10 @@ def write_report(
     Returns failures, one line each.
     """
     failures = [_failure_line(study, e) for e in executed if e.failure]
-    failures += _pages(folder, study, panel, executed, record)
+    failures += _pages(folder, _context(study, panel, executed, record), executed)
     estimates = collect(executed, study)
+    front = gather(study, panel, executed, estimates, record | {"failures": failures})
+    failures += _whole(folder, _context(study, panel, executed, record), executed, front)
     write_text(folder / "estimates.csv", _csv(estimates))
     write_json(folder / "estimates.json", [e.store() for e in estimates])
     if appraised := appraisals(executed):
@@ -86,32 +95,53 @@ def _failure_line(study: Study, one: Executed) -> str:
     return f"{study.slug}: {one.name}: {where}: {one.failure.error}{SEE}{one.name}.ipynb"
 
 
-def _pages(
-    folder: Path, study: Study, panel: Panel, executed: Sequence[Executed], record: dict[str, Any]
-) -> list[str]:
+def _context(study: Study, panel: Panel, executed: Sequence[Executed], record: dict[str, Any]) -> PageContext:
+    links = [(FIRST, SUMMARY), *((f"{e.name}.html", e.title) for e in executed)]
+    return PageContext(
+        study=study.slug,
+        study_title=study.protocol.title,
+        outcome_label=panel.outcome.title,
+        question=study.protocol.question,
+        simulated=study.protocol.simulated,
+        pages=tuple(links),
+        provenance=provenance(record),
+        index="../index.html",
+    )
+
+
+def _pages(folder: Path, context: PageContext, executed: Sequence[Executed]) -> list[str]:
     failures = []
-    links = tuple((f"{e.name}.html", e.title) for e in executed)
     for one in executed:
-        context = PageContext(
-            study=study.slug,
-            study_title=study.protocol.title,
-            outcome_label=panel.outcome.title,
-            question=study.protocol.question,
-            simulated=study.protocol.simulated,
-            pages=links,
-            provenance=provenance(record),
-            file=f"{one.name}.html",
-            index="../index.html",
-        )
+        file = f"{one.name}.html"
         try:
-            html = render(one.notebook, context)
+            html = render(one.notebook, replace(context, file=file))
         except RunError as error:
-            failures.append(f"{study.slug}: {one.name}: the page cannot be made: {error}")
+            failures.append(f"{context.study}: {one.name}: the page cannot be made: {error}")
             continue
-        write_text(folder / f"{one.name}.html", html)
+        write_text(folder / file, html)
         if one.failure is None:
-            failures += [f"{study.slug}: {one.name}.html: {problem}" for problem in problems(html)]
+            failures += _faults(context, file, html)
     return failures
+
+
+def _whole(folder: Path, context: PageContext, executed: Sequence[Executed], front: Front) -> list[str]:
+    """Write the first page, the bundle and the summary for Word."""
+    failures = []
+    texts = {FIRST: first_page(front, replace(context, file=FIRST))}
+    try:
+        texts[bundle_name(context.study)] = bundle(front, executed, context)
+    except RunError as error:
+        failures.append(f"{context.study}: the report as one file cannot be made: {error}")
+    for file, html in texts.items():
+        write_text(folder / file, html)
+        failures += _faults(context, file, html)
+    made = dict(context.provenance)["Run"]
+    write_word(folder / word_name(context.study), front, context, datetime.fromisoformat(made))
+    return failures
+
+
+def _faults(context: PageContext, file: str, html: str) -> list[str]:
+    return [f"{context.study}: {file}: {problem}" for problem in problems(html)]
 
 
 def _notebook_row(one: Executed) -> dict[str, Any]:
@@ -125,7 +155,7 @@ def _summary(
     study: Study, panel: Panel, executed: Sequence[Executed], estimates: Sequence[Estimate]
 ) -> dict[str, Any]:
     """What the index says of this report."""
-    findings = [f for one in executed for f in payloads(one.notebook, "finding")]
+    findings, answers = ([f for one in executed for f in payloads(one.notebook, k)] for k in ("finding", "answer"))
     own = [e for e in estimates if e.outcome == panel.outcome.name]
     return {
         "title": study.protocol.title,
@@ -133,6 +163,8 @@ def _summary(
         "outcome": panel.outcome.title,
         "simulated": study.protocol.simulated,
         "finding": findings[-1] if findings else None,
+        "answer": answers[-1] if answers else None,
+        "data_to": periods.say(panel.rows.index.get_level_values("period").max()),
         "headlines": [
             {
                 "title": e.title,

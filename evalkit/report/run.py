@@ -42,6 +42,7 @@ class Options:
     timeout  seconds that one cell may take
     fork     whether kernels are forked from a warm process, where that can be done
     force    whether notebooks are run even where nothing that they depend on has changed
+    by       who runs it, for the page on quality assurance
     """
 
     out: Path
@@ -50,6 +51,7 @@ class Options:
     timeout: int = 600
     fork: bool = True
     force: bool = False
+    by: str = ""
 
 
 @dataclass(eq=False)
@@ -128,7 +130,7 @@ def _start(
         for path in notebooks:
             check_notebook(path)
         _require_free(report_name(study, outcome.name), taken)
-        record = manifest(study, panel, notebooks)
+        record = manifest(study, panel, notebooks, options.by)
         folder = workspace(out, report_name(study, outcome.name))
     except EvalkitError as error:
         return Outcome(name, None, tuple(str(fault) for fault in error.faults))

@@ -4,8 +4,8 @@ Part of the plan: question, start of the window, outcomes (definition, role, dir
 of source and rollout, programmes, transition, exclusions, events where they are adjusted for, comparison, entry,
 weights, covariates, cluster, horizons, level, options of every design with their defaults, what is done about
 repeated looks, and the pages. Not part of it: where files lie and how their key columns are called, how things are
-labelled, reasons, answers on risk of bias, disclosure; and the end of the window, for it moves on in an evaluation
-that is kept up to date, and every move is counted as a look.
+labelled, reasons, answers on risk of bias, who stands behind it, disclosure; and the end of the window, for it moves
+on in an evaluation that is kept up to date, and every move is counted as a look.
 
 Order where none is meant (outcomes, columns that are added, units, pages) makes no difference, nor does the way in
 which an accented letter is encoded.

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from evalkit.periods import Frequency
 from evalkit.study.appraisal import Evaluator
+from evalkit.study.assurance import Assurance
 from evalkit.study.fields import Event, Exclusion, Name, Period, Programme, Strict, Text, Transition
 from evalkit.study.options import ModelOptions
 from evalkit.study.outcome import CaseMix, Outcome
@@ -202,6 +203,9 @@ class Protocol(Strict):
     appraisal: Annotated[
         Evaluator | None,
         Field(description="What only an evaluator can say on risk of bias and on what the report must hold."),
+    ] = None
+    assurance: Annotated[
+        Assurance | None, Field(description="Who commissioned, analysed, checked and approved; known limits.")
     ] = None
     looks: Annotated[
         Looks | None, Field(description="What is done about looking more than once as months arrive.")

@@ -27,9 +27,10 @@ Strength = Literal["none", "weak", "moderate"]
 NETTED = "regression_to_the_mean"
 SYNTHETIC = ("synthetic_did", "synthetic_control", "augmented_synthetic_control")
 COURSE = dict.fromkeys(SYNTHETIC, "synthetic_fit")  # the check of the course before joining, by design
+CALLED: dict[Strength, str] = {"none": "none", "weak": "low", "moderate": "moderate"}
 MEANING = {
     "none": "The data do not allow a strong conclusion.",
-    "weak": "Confidence is weak: another explanation stands, or could not be looked at.",
+    "weak": "Confidence is low: another explanation stands, or could not be looked at.",
     "moderate": "Confidence is moderate: the checks made so far found no other explanation.",
 }
 
@@ -149,7 +150,7 @@ def _headline(main: Estimate, outcome: Outcome, strength: Strength) -> str:
     if strength == "none":
         return f"{outcome.title}: no strong conclusion, {figure}."
     good = (head["estimate"] > 0) == (outcome.better == "higher")
-    return f"{outcome.title}: {'better' if good else 'worse'} after joining, {figure}; confidence {strength}."
+    return f"{outcome.title}: {'better' if good else 'worse'} after joining, {figure}; confidence {CALLED[strength]}."
 
 
 def patients(main: Estimate, outcome: Outcome, noun: str) -> list[str]:
