@@ -59,7 +59,7 @@ def test_simulated_data_are_named_in_words():
 
 def test_entries_of_one_name_stay_apart_and_in_order():
     html = render_index([entry(slug="b"), entry(slug="a"), entry(slug="a"), entry(slug="main")])
-    assert re.findall(r'<h2 id="([^"]+)"', html) == ["b", "a", "a-2", "main-2"]
+    assert re.findall(r'<h2 id="([^"]+)"', html) == ["portfolio", "b", "a", "a-2", "main-2"]
     assert problems(html) == []
 
 

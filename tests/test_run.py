@@ -68,8 +68,8 @@ def test_a_run_writes_pages_results_manifest_and_index(capsys, workspace):
     assert code == 0
     report = workspace / "reports" / "uec"
     assert sorted(p.name for p in report.iterdir()) == [
-        "estimates.csv", "estimates.json", "looks.json", "manifest.json", "plan.json", "quick.html", "quick.ipynb",
-        "series.csv.gz",
+        "estimates.csv", "estimates.json", "index.html", "looks.json", "manifest.json", "plan.json", "quick.html",
+        "quick.ipynb", "series.csv.gz", "uec-report.html", "uec-summary.docx",
     ]  # fmt: skip
     assert "uec: quick: started" in err
     assert "uec: done" in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from evalkit.errors import RunError
 from evalkit.report.register import Register
@@ -31,6 +32,8 @@ class ReportEntry:
     failures   what failed and why, one sentence each
     updated    when the report was made, as text
     estimates  the headline estimate of each design
+    answer     the payload of `words.answer`; None where the report has none
+    data_to    the last period with data, as text
     """
 
     slug: str
@@ -44,6 +47,8 @@ class ReportEntry:
     failures: tuple[str, ...]
     updated: str
     estimates: tuple[EstimateRow, ...]
+    answer: dict[str, Any] | None = None
+    data_to: str = ""
 
 
 def render_index(entries: Sequence[ReportEntry]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 # Used by the page itself; a heading called "Main" must not take them.
-RESERVED = ("main", "show-code", "provenance", "parameters")
+RESERVED = ("main", "portfolio", "show-code", "provenance", "parameters")
 LONGEST_ANCHOR = 60
 DEEPEST = 6
 

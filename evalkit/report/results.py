@@ -22,11 +22,10 @@ from evalkit.report.front import Front, bundle_name, gather, word_name
 from evalkit.report.manifest import provenance
 from evalkit.report.page import PageContext, problems, render
 from evalkit.report.publish import write_json, write_text
-from evalkit.report.whole import SUMMARY, bundle, first_page
+from evalkit.report.whole import FIRST, SUMMARY, bundle, first_page
 from evalkit.report.word import write_word
 from evalkit.study import Study
 
-FIRST = "index.html"  # of a report folder
 SEE = "; see "  # what stands before the partial notebook's name in a failure
 
 
@@ -156,7 +155,7 @@ def _summary(
 ) -> dict[str, Any]:
     """What the index says of this report."""
     findings, answers = ([f for one in executed for f in payloads(one.notebook, k)] for k in ("finding", "answer"))
-    own = [e for e in estimates if e.outcome == panel.outcome.name]
+    own = [e for e in estimates if e.outcome == panel.outcome.name and not e.comparison_only]
     return {
         "title": study.protocol.title,
         "question": study.protocol.question,

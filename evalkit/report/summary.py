@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit import numbers
 from evalkit.report.index import EstimateRow, ReportEntry, render_index
+from evalkit.report.whole import FIRST, SUMMARY
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -41,10 +42,12 @@ def _entry(folder: str, record: dict[str, Any]) -> ReportEntry:
         simulated=summary["simulated"],
         status=record["status"],
         finding=finding["headline"] if finding else "",
-        pages=tuple((f"{folder}/{n['name']}.html", n["title"]) for n in made),
+        pages=((f"{folder}/{FIRST}", SUMMARY), *((f"{folder}/{n['name']}.html", n["title"]) for n in made)),
         failures=tuple(record["failures"]),
         updated=record["created"][:16].replace("T", " ") + " UTC",
         estimates=tuple(_row(h) for h in summary["headlines"]),
+        answer=summary.get("answer"),
+        data_to=summary.get("data_to", ""),
     )
 
 

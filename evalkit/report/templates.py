@@ -30,8 +30,9 @@ def _environment() -> Environment:
 
 
 def address(file: str) -> str:
-    """A relative link to a neighbouring file: a colon in a name cannot make it anything else."""
-    return quote(plain(file).lstrip("/"), safe="/.~-_")
+    """A relative link to a neighbouring file or to a place in the page: a colon cannot make it anything else."""
+    place, name = ("#", file[1:]) if file.startswith("#") else ("", file)
+    return place + quote(plain(name).lstrip("/"), safe="/.~-_")
 
 
 def fill(template: str, **values: object) -> str:

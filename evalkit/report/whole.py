@@ -14,7 +14,7 @@ from evalkit.report.page import PageContext
 from evalkit.report.register import Register
 from evalkit.report.templates import fill
 
-SUMMARY = "Summary"
+FIRST, SUMMARY = "index.html", "Summary"  # the first page: its file and what it is called
 
 
 def first_page(front: Front, context: PageContext) -> str:
