@@ -39,6 +39,7 @@ class Tidy:
              faults together; a reader that cannot go on raises DataError instead
     notes    what was dropped, merged, reconciled or looked suspicious, one sentence each;
              the report shows them
+    quoting  those of the notes that quote counts, for which only published data are the place
     """
 
     rows: pd.DataFrame
@@ -46,6 +47,7 @@ class Tidy:
     missing: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit", "period", "why"]))
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    quoting: tuple[str, ...] = ()
 
 
 def fingerprint(path: Path, note: str = "", *, downloaded: bool = True) -> SourceFile:
