@@ -25,7 +25,7 @@ from evalkit.panel.members import (
 from evalkit.panel.merged import with_mergers
 from evalkit.panel.panel import ROWS, UNITS, Panel
 from evalkit.panel.programmes import spells
-from evalkit.panel.released import NO_SIZE, Released, bounded, explained, release, said
+from evalkit.panel.released import NO_SIZE, Released, bounded, explained, release, said, undeclared
 from evalkit.panel.roster import read_roster
 from evalkit.panel.zeros import implausible
 from evalkit.sources import Tidy
@@ -80,7 +80,7 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
     missing = pd.concat([missing, rows.loc[none, KEYS].assign(why=NO_SIZE)]) if none.any() else missing
     missing = missing[study.in_window(missing["period"])] if len(missing) else missing
     rows = _blanked(rows, none)
-    ledger.warnings += said(study, outcome, tidy, rows)
+    ledger.warnings += [*said(study, outcome, tidy, rows), *undeclared(study, roster, tidy)]
     rows, missing = _not_reported(study, outcome, rows, missing, ledger)
     roster, rows = _units_with_data(outcome, roster, listed, rows, ledger, closed=tidy.rule.suppresses)
     ledger.faults += breaches(rows, outcome)

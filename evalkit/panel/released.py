@@ -22,6 +22,7 @@ from evalkit.study.fields import Columns
 from evalkit.study.protocol import Protocol
 
 KEYS = ["unit", "period"]
+FEW = 2  # different whole numbers that are more likely a yes and no
 SUPPRESSED = "suppressed (disclosure control)"
 NO_SIZE = "rounded to none (disclosure control)"
 
@@ -206,3 +207,20 @@ def said(study: Study, outcome: Outcome, tidy: Released, rows: pd.DataFrame) -> 
             "that none can be found by subtraction."
         )
     return [text]
+
+
+def undeclared(study: Study, roster: pd.DataFrame, tidy: Released) -> list[str]:
+    """Covariates and doses in whole numbers of which the protocol does not say whether they count people."""
+    protocol, out = study.protocol, []
+    named = dict.fromkeys(name for name in (*protocol.covariates, protocol.model.dose.column) if name)
+    for name in named if tidy.rule.changes else ():
+        if name in (*protocol.people, *protocol.not_people):
+            continue
+        values = roster[name] if name in roster else tidy.rows.get(name, pd.Series(dtype=float))
+        found = pd.to_numeric(values, errors="coerce").dropna()
+        if found.nunique() > FEW and (found % 1 == 0).all():
+            out.append(
+                f"`{name}` holds whole numbers and is used as it is; name it under `people` if it counts people, or "
+                "under `not_people` if not."
+            )
+    return out

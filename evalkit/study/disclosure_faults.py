@@ -19,15 +19,13 @@ def disclosure_faults(parts: dict[str, Any], tree: Tree) -> list[Fault]:
         for name in people
         if name in others
     ]
-    if {"outcomes", "case_mix"} <= parts.keys():
-        measures = (*parts["outcomes"], *parts["case_mix"])
-        used = {name for measure in measures for name in measure.columns}
-        what = "`not_people` names {}, of which no outcome is made"
-        out += _unknown(others, used, what, tree.where(("not_people",)))
-    if {"covariates", "model"} <= parts.keys():
+    if {"outcomes", "case_mix", "covariates", "model"} <= parts.keys():
         described = {*parts["covariates"], parts["model"].dose.column}
+        made = {name for measure in (*parts["outcomes"], *parts["case_mix"]) for name in measure.columns}
         what = "`people` names {}, which is neither a covariate nor the dose"
         out += _unknown(people, described, what, tree.where(("people",)))
+        what = "`not_people` names {}, of which no outcome is made and which is neither a covariate nor the dose"
+        out += _unknown(others, made | described, what, tree.where(("not_people",)))
     return out
 
 

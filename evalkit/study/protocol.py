@@ -224,7 +224,7 @@ class Protocol(Strict):
     ] = ()
     not_people: Annotated[
         tuple[Text, ...],
-        Field(description="Columns that outcomes are made of and that count no people, such as beds or days."),
+        Field(description="Columns of outcomes, or covariates, that count no people, such as beds or days."),
     ] = ()
 
     @property

@@ -150,7 +150,7 @@ horizons: [6, 12]                   # periods after joining at which the effect 
 disclosure: none                    # counts as published; or sde, opensafely, hes (small counts suppressed, others
                                     # rounded), midpoint6 (all rounded), before anything is estimated or drawn
 # people: [<covariate>]             # covariates and a dose that count people
-# not_people: [<column>]            # columns that outcomes are made of and that count no people: beds, days
+# not_people: [<column>]            # columns of outcomes, or covariates, that count no people: beds, days
 """
 
 
