@@ -73,7 +73,8 @@ def _shares(panel: Panel) -> pd.DataFrame:
     """Unit-periods with a value or suppressed, and those suppressed, by group and phase; where there are any."""
     gone = panel.missing[panel.missing["why"].isin([SUPPRESSED, NO_SIZE])]
     cohort = gone["unit"].map(panel.units["cohort"]).astype(panel.units["cohort"].dtype)
-    phases = pd.Series(panel.study.phases(cohort, gone["period"]), index=gone.index, dtype=object)
+    period = pd.Series(gone["period"].to_numpy(), gone.index, dtype=panel.units["cohort"].dtype)
+    phases = pd.Series(panel.study.phases(cohort, period), index=gone.index, dtype=object)
     rows = []
     for group in GROUPS:
         own = panel.rows["cohort"].notna() == (group == "joined")

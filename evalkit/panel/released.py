@@ -7,7 +7,7 @@ more than that. Counts of units and periods that the study does not use stay beh
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -56,6 +56,7 @@ def release(study: Study, tidy: Tidy | None = None) -> Released:
     if own["notes"] != tidy.notes:
         own["notes"] += ("Some notes on the source quote counts, and are not shown (disclosure control).",)
     own |= {"rows": rows, "faults": (*tidy.faults, *faults), "quoting": ()}
+    own["files"] = tuple(replace(file, size=None) for file in tidy.files)
     return Released(**own, rule=rule, hidden=hidden)
 
 

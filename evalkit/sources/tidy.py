@@ -16,12 +16,13 @@ from evalkit.errors import Fault
 class SourceFile:
     """One file that was read: enough to tell later whether it is still the same file.
 
-    `retrieved` is the day it was fetched from its publisher, None where nobody recorded it.
+    `retrieved` is the day it was fetched from its publisher, None where nobody recorded it. `size` is in bytes, None
+    where disclosure control keeps it back: it grows with the digits of every count.
     """
 
     name: str
     sha256: str
-    size: int
+    size: int | None
     retrieved: date | None
     note: str = ""
 
