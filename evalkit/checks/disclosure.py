@@ -25,6 +25,7 @@ import pandas as pd
 from evalkit import numbers
 from evalkit.disclosure import RULES, Rule
 from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.estimate.answers import Verdict
 from evalkit.panel import Panel
 from evalkit.panel.released import NO_SIZE, SUPPRESSED
 
@@ -65,7 +66,7 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     reading = f"{_rule(rule)} {_lost(data, rule)} {_rounded(panel, rule, figures)}"
     if lost:
         reading += " What is left is not a fair sample: small units and quiet periods are the ones that go."
-    verdict = "concern" if lost or rounded else "reassuring"
+    verdict: Verdict = "concern" if lost or rounded else "reassuring"
     return Check(NAME, QUESTION, verdict, reading, most, data=data, figures=figures)
 
 

@@ -199,8 +199,7 @@ def _units_with_data(
     if closed:
         remedy += ", or take longer periods if its counts are too small to be released"
     ledger.faults += [
-        Fault(f"{outcome.name}: no usable value in the window", unit, remedy)
-        for unit in without.intersection(listed)
+        Fault(f"{outcome.name}: no usable value in the window", unit, remedy) for unit in without.intersection(listed)
     ]
     drop = without.difference(listed)
     if len(drop):
