@@ -39,7 +39,7 @@ WHEN = {"pre": "before joining", "post": "after joining"}
 
 
 def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
-    """Concern when 1 in 20 unit-periods or more of either group, before or after, are suppressed, or rounding matters.
+    """Concern when 1 in 20 unit-periods or more of a group, before or after, are suppressed, or rounding matters.
 
     Rounding matters when its error of a comparison of averages is a quarter of the standard error of the effect or
     more. Else reassuring. Where there is no estimate, what is missing decides alone. Not applicable where counts are
@@ -124,15 +124,10 @@ def _per_cent(share: float) -> str:
 
 def _rounded(panel: Panel, rule: Rule, figures: dict[str, float]) -> str:
     places = numbers.decimals_for([figures["value_error"]])
-    text = (
-        f"Rounding moves a count by up to {rule.error:g} and a value by {numbers.number(figures['value_error'], places)} "
-        f"{panel.outcome.unit} (root mean square)"
-    )
+    size = numbers.number(figures["value_error"], places)
+    text = f"Rounding moves a count by up to {rule.error:g} and a value by {size} {panel.outcome.unit} (root mean square)"
     if "ratio" not in figures:
         return f"{text}."
     places = numbers.decimals_for([figures["effect_error"]])
-    share = numbers.number(100 * figures["ratio"], 0 if figures["ratio"] >= 0.1 else 1)
-    return (
-        f"{text}; a comparison of averages by {numbers.number(figures['effect_error'], places)}, which is {share}% of the "
-        "standard error of the effect."
-    )
+    share, size = _per_cent(figures["ratio"]), numbers.number(figures["effect_error"], places)
+    return f"{text}; a comparison of averages by {size}, which is {share} of the standard error of the effect."

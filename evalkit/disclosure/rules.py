@@ -58,7 +58,7 @@ class Rule:
 
     @property
     def spread(self) -> float:
-        """The standard deviation of what rounding adds, where last digits are equally frequent: sqrt((b^2 - 1) / 12)."""
+        """Standard deviation of what rounding adds, all last digits being as frequent: sqrt((b^2 - 1) / 12)."""
         return math.sqrt((self.base**2 - 1) / 12)
 
     def small(self, counts: np.ndarray) -> np.ndarray:
@@ -70,10 +70,8 @@ class Rule:
         """The counts as they are released, shape as given; missing and negative ones as they are."""
         if self.midpoint:
             middle = np.ceil(counts / self.base) * self.base - self.base // 2
-            out: np.ndarray = np.where(counts > 0, middle, counts)
-            return out
-        out = np.where(counts >= 0, np.rint(counts / self.base) * self.base, counts)
-        return out
+            return np.where(counts > 0, middle, counts)
+        return np.where(counts >= 0, np.rint(counts / self.base) * self.base, counts)
 
 
 RULES = {

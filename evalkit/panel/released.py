@@ -87,9 +87,8 @@ def _controlled(study: Study, rows: pd.DataFrame, rule: Rule) -> tuple[pd.DataFr
     out = rows.assign(**{name: released[name].reindex(rows.index) for name in columns})
     for name in texts:  # a covariate stays the text that it was read as
         out[name] = out[name].map(lambda count: "" if pd.isna(count) else str(int(count)))
-    at = hidden.stack()
-    index = at.index[at.to_numpy(bool)]
-    found = rows.loc[index.get_level_values(0), KEYS].assign(column=index.get_level_values(1).astype(str))
+    row, column = np.nonzero(hidden.to_numpy(bool))
+    found = rows.loc[used, KEYS].iloc[row].assign(column=np.array(columns, object)[column])
     return out, found.reset_index(drop=True), faults
 
 

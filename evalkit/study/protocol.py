@@ -229,6 +229,6 @@ class Protocol(Strict):
 
     @property
     def counts(self) -> tuple[str, ...]:
-        """The columns of the source that count people: all that counts, shares and rates are made of, and `people`."""
+        """The columns that count people: all that counts, shares and rates are made of, and `people`."""
         made = [n for m in (*self.outcomes, *self.case_mix) if m.kind != "continuous" for n in m.columns]
         return tuple(name for name in dict.fromkeys((*made, *self.people)) if name not in self.not_people)
