@@ -125,7 +125,10 @@ def _per_cent(share: float) -> str:
 def _rounded(panel: Panel, rule: Rule, figures: dict[str, float]) -> str:
     places = numbers.decimals_for([figures["value_error"]])
     size = numbers.number(figures["value_error"], places)
-    text = f"Rounding moves a count by up to {rule.error:g} and a value by {size} {panel.outcome.unit} (root mean square)"
+    text = (
+        f"Rounding moves a count by up to {rule.error:g} and a value by {size} {panel.outcome.unit} "
+        "(root mean square)"
+    )
     if "ratio" not in figures:
         return f"{text}."
     places = numbers.decimals_for([figures["effect_error"]])
