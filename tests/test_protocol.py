@@ -175,7 +175,30 @@ BROKEN = {
     "horizon alone": (more("horizons: 6"), END, "`horizons` must be a list (got `6`)", "-"),
     "lags as truth": (more("model: {its: {lags: true}}"), END, "must be a whole number (got `true`)", "digits"),
     "simulated perhaps": (more("simulated: maybe"), END, "must be true or false (got `maybe`)", "`true`"),
-    "unknown disclosure": (more("disclosure: sde"), END, "must be one of none (got `sde`)", "write `none`"),
+    "unknown disclosure": (
+        more("disclosure: hess"),
+        END,
+        "must be one of none, sde, opensafely, hes, midpoint6 (got",
+        "did you mean `hes`?",
+    ),
+    "people of nothing": (
+        more("people: [beds]"),
+        END,
+        "names beds, which is neither a covariate nor the dose",
+        "correct or remove it",
+    ),
+    "not people of nothing": (
+        more("not_people: [beds]"),
+        END,
+        "`not_people` names beds, of which no outcome is made",
+        "correct or remove it",
+    ),
+    "people and not": (
+        more("covariates: [beds]\npeople: [beds]\nnot_people: [beds]"),
+        END + 1,
+        "`beds` is listed under `people` and under `not_people`",
+        "decide for one",
+    ),
     "no outcome": (
         GOOD[: GOOD.index("  - name")].replace("outcomes:", "outcomes: []") + "rollout: {path: r.csv}\n",
         7,

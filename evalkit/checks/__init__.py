@@ -11,6 +11,7 @@ from evalkit.checks.composition import check as composition
 from evalkit.checks.control_balance import check as control_balance
 from evalkit.checks.definitions import check as definitions
 from evalkit.checks.detectable import check as detectable
+from evalkit.checks.disclosure import check as disclosure
 from evalkit.checks.earlier_rollout import check as earlier_rollout
 from evalkit.checks.engine_agreement import check as engine_agreement
 from evalkit.checks.entry import check as entry
@@ -50,6 +51,7 @@ __all__ = [
     "control_balance",
     "definitions",
     "detectable",
+    "disclosure",
     "earlier_rollout",
     "engine_agreement",
     "entry",

@@ -25,16 +25,19 @@ from evalkit.panel.members import (
 from evalkit.panel.merged import with_mergers
 from evalkit.panel.panel import ROWS, UNITS, Panel
 from evalkit.panel.programmes import spells
+from evalkit.panel.released import NO_SIZE, Released, bounded, explained, release, said, undeclared
 from evalkit.panel.roster import read_roster
 from evalkit.panel.zeros import implausible
-from evalkit.sources import Tidy, read
+from evalkit.sources import Tidy
 from evalkit.study import Outcome, Study
 from evalkit.study.fields import Columns
+
+KEYS = ["unit", "period"]
 
 
 def build_all(study: Study, tidy: Tidy | None = None) -> dict[str, Panel]:
     """A panel for every outcome and measure of case mix, by name. Raises DataError with the faults of all of them."""
-    tidy = _tidy(study) if tidy is None else tidy
+    tidy = release(study, tidy)
     panels: dict[str, Panel] = {}
     faults: list[Fault] = []
     for outcome in (*study.protocol.outcomes, *study.protocol.case_mix):
@@ -55,7 +58,7 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
     Raises DataError with every fault at once, each with unit, period and what to do.
     """
     outcome = outcome or study.primary
-    tidy = _tidy(study) if tidy is None else tidy
+    tidy = release(study, tidy)
     try:
         roster, faults = read_roster(study)
     except DataError as error:
@@ -71,13 +74,17 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
     entry_before_joining(study, roster, ledger)
     rows = rows[rows["unit"].isin(roster.index)]
     _columns_exist(rows, outcome)
-    bands = _bands(rows, outcome)
-    rows = _values(rows, outcome)
-    missing = tidy.missing[study.in_window(tidy.missing["period"])] if len(tidy.missing) else tidy.missing
+    bands = _bands(rows, outcome, tidy.rule.error)
+    rows, none = bounded(_values(rows, outcome), outcome, tidy.rule)
+    missing = explained(tidy, outcome, tidy.missing)
+    missing = pd.concat([missing, rows.loc[none, KEYS].assign(why=NO_SIZE)]) if none.any() else missing
+    missing = missing[study.in_window(missing["period"])] if len(missing) else missing
+    rows = _blanked(rows, none)
+    ledger.warnings += [*said(study, outcome, tidy, rows), *undeclared(study, roster, tidy)]
     rows, missing = _not_reported(study, outcome, rows, missing, ledger)
-    roster, rows = _units_with_data(outcome, roster, listed, rows, ledger)
+    roster, rows = _units_with_data(outcome, roster, listed, rows, ledger, closed=tidy.rule.suppresses)
     ledger.faults += breaches(rows, outcome)
-    distribution = distributed(outcome, rows, bands, ledger)
+    distribution = distributed(outcome, rows, bands, ledger, tidy.rule.error)
     missing = _gaps(study, outcome, roster, rows, missing, ledger)
     comparison_left(study, roster, ledger, started=started)
     if ledger.faults:
@@ -86,20 +93,6 @@ def build(study: Study, outcome: Outcome | None = None, tidy: Tidy | None = None
     reached = reached[reached["unit"].isin(panel.units.index)]
     panel = replace(panel, programmes=reached, distribution=distribution)
     return suspicions.annotate(panel, ledger.warnings)
-
-
-def _tidy(study: Study) -> Tidy:
-    """The source's rows; when they cannot be read at all, what is wrong with the rollout is told too."""
-    try:
-        return read(study)
-    except DataError as error:
-        faults = list(error.faults)
-    if study.resolve(study.protocol.rollout.path).exists():
-        try:
-            faults += read_roster(study)[1]
-        except DataError as error:
-            faults += error.faults
-    raise DataError(dict.fromkeys(faults))
 
 
 def _complete(rows: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
@@ -116,11 +109,17 @@ def _values(rows: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
     return out.sort_values(["unit", "period"]).reset_index(drop=True)
 
 
-def _bands(rows: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
-    """Counts by band, index (unit, period); empty where the outcome has no distribution."""
+def _bands(rows: pd.DataFrame, outcome: Outcome, error: float) -> pd.DataFrame:
+    """Counts by band, index (unit, period); empty where the outcome has no distribution.
+
+    error  the most that rounding moves a count: what it alone puts below nought is nought
+    """
     if outcome.distribution is None:
         return pd.DataFrame()
     figures = {i: _figure(rows, band.columns) for i, band in enumerate(outcome.distribution.bands)}
+    if error:
+        slack = [error * len(band.columns.names) for band in outcome.distribution.bands]
+        figures = {i: each.mask((each < 0) & (each >= -slack[i]), 0.0) for i, each in figures.items()}
     return pd.DataFrame(figures).set_axis(pd.MultiIndex.from_frame(rows[["unit", "period"]]))
 
 
@@ -191,14 +190,16 @@ def _blanked(rows: pd.DataFrame, which: np.ndarray) -> pd.DataFrame:
 
 
 def _units_with_data(
-    outcome: Outcome, roster: pd.DataFrame, listed: pd.Index, rows: pd.DataFrame, ledger: Ledger
+    outcome: Outcome, roster: pd.DataFrame, listed: pd.Index, rows: pd.DataFrame, ledger: Ledger, *, closed: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Drop unlisted units without any value; a listed one is a fault."""
     usable = rows["numerator"].notna() & (rows["denominator"].gt(0) if outcome.denominator else True)
     without = pd.Index(rows["unit"].unique()).difference(rows.loc[usable, "unit"].unique())
+    remedy = "remove the unit from the rollout"
+    if closed:
+        remedy += ", or take longer periods if its counts are too small to be released"
     ledger.faults += [
-        Fault(f"{outcome.name}: no usable value in the window", unit, "remove the unit from the rollout")
-        for unit in without.intersection(listed)
+        Fault(f"{outcome.name}: no usable value in the window", unit, remedy) for unit in without.intersection(listed)
     ]
     drop = without.difference(listed)
     if len(drop):
@@ -241,7 +242,7 @@ def _gaps(
 
 
 def _assemble(
-    study: Study, outcome: Outcome, roster: pd.DataFrame, rows: pd.DataFrame, missing: pd.DataFrame, tidy: Tidy
+    study: Study, outcome: Outcome, roster: pd.DataFrame, rows: pd.DataFrame, missing: pd.DataFrame, tidy: Released
 ) -> Panel:
     ratio = outcome.denominator is not None
     rows["value"] = outcome.scale * rows["numerator"] / rows["denominator"] if ratio else rows["numerator"]

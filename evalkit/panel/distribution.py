@@ -38,15 +38,19 @@ class Distribution:
         return out
 
 
-def distributed(outcome: Outcome, rows: pd.DataFrame, bands: pd.DataFrame, ledger: Ledger) -> Distribution | None:
+def distributed(
+    outcome: Outcome, rows: pd.DataFrame, bands: pd.DataFrame, ledger: Ledger, error: float = 0.0
+) -> Distribution | None:
     """The distribution of an outcome's rows; None where the protocol declares none, or where it is faulty.
 
     rows   columns unit, period, numerator, denominator, missing where not reported; index freshly numbered
     bands  one column a band, index (unit, period)
+    error  the most that rounding has moved a count
 
     Faults: counts that are negative or no whole numbers; bands that miss the denominator, or those on the outcome's
     side of the threshold the numerator, by more than 1 in 100 of the denominator; no unit-period with all bands.
-    Warnings: bands that miss them by less, and unit-periods with a value and without all bands.
+    Warnings: bands that miss them by less, and unit-periods with a value and without all bands. What rounding of
+    every column can have added is allowed for in both.
     """
     declared = outcome.distribution
     if declared is None:
@@ -57,11 +61,12 @@ def distributed(outcome: Outcome, rows: pd.DataFrame, bands: pd.DataFrame, ledge
     before = len(ledger.faults)
     if not there.any():
         what = f"{outcome.name}: no unit-period has all {len(declared.bands)} bands of the distribution"
-        ledger.faults.append(Fault(what, fix="check the columns of `distribution.bands`, or remove `distribution`"))
+        fix = "check the columns of `distribution.bands`, or remove `distribution`"
+        ledger.faults.append(Fault(what, fix=f"{fix}; bands that are suppressed can be made wider" if error else fix))
         return None
     _whole(outcome, held, found, ledger)
     if len(ledger.faults) == before:
-        _adds_up(outcome, held, found, ledger)
+        _adds_up(outcome, held, found, ledger, error)
     if not there.all():
         said = f"{numbers.of(int((~there).sum()), 'unit-period')} of {len(held)}"
         ledger.warnings.append(f"{said} have a value and not every band of the distribution.")
@@ -81,12 +86,13 @@ def _whole(outcome: Outcome, held: pd.DataFrame, found: np.ndarray, ledger: Ledg
         ledger.faults += by_unit(held[where], said, "correct the source, or the columns of the band")
 
 
-def _adds_up(outcome: Outcome, held: pd.DataFrame, found: np.ndarray, ledger: Ledger) -> None:
+def _adds_up(outcome: Outcome, held: pd.DataFrame, found: np.ndarray, ledger: Ledger, error: float) -> None:
     """All bands make the denominator, and those on the outcome's side of the threshold the numerator."""
     declared = outcome.distribution
-    assert declared is not None  # noqa: S101 - the caller asked
+    assert declared is not None and outcome.denominator is not None  # noqa: S101, PT018 - the caller asked
     side = declared.below if declared.side == "below" else ~declared.below
     size = held["denominator"].to_numpy(float)
+    slack = error * len((*outcome.measured.names, *outcome.denominator.names, *declared.columns))
     pairs = {
         "the bands of the distribution": (found.sum(axis=1), size, f"the denominator ({outcome.denominator})"),
         f"the bands {declared.side} {declared.threshold:g}": (
@@ -96,7 +102,7 @@ def _adds_up(outcome: Outcome, held: pd.DataFrame, found: np.ndarray, ledger: Le
         ),
     }
     for named, (total, wanted, of_what) in pairs.items():
-        apart = np.abs(total - wanted)
+        apart = np.maximum(np.abs(total - wanted) - slack, 0.0)
         far = apart > SHORT * size
         what = f"{outcome.name}: {named} add up to something else than {of_what}"
         fix = "check the columns and edges of the bands, and `distribution.side`; every patient is in one band"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit import markup, numbers, periods
+from evalkit.disclosure import RULES
 from evalkit.panel.distribution import Distribution
 from evalkit.sources import SourceFile
 from evalkit.study import Outcome, Study
@@ -136,7 +137,7 @@ class Panel:
         """What the panel holds, label and value, as texts."""
         window, noun = self.study.window, periods.noun(self.study.frequency, 2)
         phase = self.rows["phase"].value_counts()
-        declared = self.outcome.distribution
+        declared, rule = self.outcome.distribution, RULES[self.study.protocol.disclosure]
         bands = f"{len(declared.bands)} bands around {declared.words}" if declared else ""
         spread = [("Distribution", bands)] if bands else []
         return [
@@ -153,6 +154,7 @@ class Panel:
             (f"Unit-{noun} after joining", numbers.count(phase.get("post", 0))),
             (f"Unit-{noun} excluded", numbers.count(phase.get("excluded", 0))),
             (f"Unit-{noun} not reported", numbers.count(len(self.missing))),
+            *([("Disclosure control", rule.words)] if rule.changes else []),
         ]
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from evalkit import periods
+from evalkit.disclosure import RULES, control
 from evalkit.errors import DataError, Fault
 from evalkit.sources._table import Table, read_table, require_columns
 from evalkit.study import Study
@@ -57,7 +58,36 @@ def read_roster(study: Study) -> tuple[pd.DataFrame, list[Fault]]:
         elif column in text.columns:
             roster[column] = text[column]
     roster.index = pd.Index(unit, name="unit")
-    return roster[~roster.index.isna() & ~roster.index.duplicated()].sort_index(), [*faults, *unclustered]
+    roster = roster[~roster.index.isna() & ~roster.index.duplicated()].sort_index()
+    roster, unreleased = _released(study, roster)
+    return roster, [*faults, *unclustered, *unreleased]
+
+
+def _released(study: Study, roster: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault]]:
+    """The roster with what counts people as it is released, blank where suppressed, and faults."""
+    rule, columns = RULES[study.protocol.disclosure], [c for c in study.protocol.people if c in roster.columns]
+    if not rule.changes or not columns:
+        return roster, []
+    counts = roster[columns].apply(pd.to_numeric, errors="coerce").astype(float)
+    keys = pd.DataFrame({"unit": roster.index, "period": 0}, index=roster.index)
+    found, hidden = control(counts, keys, rule)
+    texts = found.apply(lambda column: column.map(lambda count: "" if pd.isna(count) else str(int(count))))
+    where = study.protocol.rollout.path
+    faults = [
+        Fault(f"`{name}` counts people and holds figures that are not whole numbers", where, "correct it")
+        for name in columns
+        if (counts[name].dropna() % 1 != 0).any()
+    ]
+    faults += [
+        Fault(
+            f"`{name}` is suppressed for {hidden[name].sum()} units (disclosure control), and designs need it of all",
+            where,
+            "put it in broad groups, or leave it out",
+        )
+        for name in columns
+        if hidden[name].any()
+    ]
+    return roster.assign(**{name: texts[name] for name in columns}), faults
 
 
 def _described(rollout: Rollout) -> tuple[tuple[str, str | None], ...]:

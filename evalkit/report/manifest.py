@@ -11,6 +11,7 @@ from typing import Any
 
 from evalkit import __version__
 from evalkit.catalogue import home
+from evalkit.disclosure import RULES
 from evalkit.panel import Panel
 from evalkit.report import fresh
 from evalkit.study import Study
@@ -44,6 +45,7 @@ def manifest(study: Study, panel: Panel, notebooks: list[Path], by: str = "") ->
             study.path, {part: study.resolve(path) for part, path in named.items()}, notebooks, home()
         ),
         "protocol": {"file": study.path.name, "sha256": study.sha256},
+        "disclosure": study.protocol.disclosure,
         "rollout": {
             "file": study.protocol.rollout.path,
             "sha256": fresh.file_hash(study.resolve(study.protocol.rollout.path)),
@@ -89,7 +91,7 @@ def _ask(git: str, folder: Path, *words: str) -> str | None:
 def provenance(record: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """The manifest as label and value rows for a page."""
     code, environment = record["code"], record["environment"]
-    commit = code["commit"]
+    commit, rule = code["commit"], RULES[record["disclosure"]]
     changed = " with local changes" if code["dirty"] else ""
     versions = ", ".join(
         f"{name} {environment['packages'][name]}" for name in NAMED if name in environment["packages"]
@@ -103,6 +105,7 @@ def provenance(record: dict[str, Any]) -> tuple[tuple[str, str], ...]:
             if len(record["data"]) > MOST_FILES
             else []
         ),
+        *([("Disclosure control", f"{rule.name}: {rule.words}")] if rule.changes else []),
         ("evalkit", f"version {code['version']}, source SHA-256 {code['sha256']}"),
         ("Commit", f"{commit}{changed}" if commit else "not in a git checkout"),
         ("Python", environment["python"]),

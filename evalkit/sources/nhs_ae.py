@@ -76,11 +76,13 @@ def read(folder: Path, successions: Successions | None = None) -> Tidy:
     published = pd.concat([month.rows for month in current], ignore_index=True)
     notes = [*listing.notes, *unknown]
     notes += [*(f"{old} is superseded by {new}." for old, new in superseded.items())]
+    sums = {month.record.name: reconcile(month) for month in current}
     for month in current:
-        notes += [*month.notes, *reconcile(month)]
+        notes += [*month.notes, *sums[month.record.name]]
     notes += [*gaps(month.period for month in current), *field_test_note(published)]
     files = tuple(_noted(month.record, superseded) for month in months)
-    tidy = Tidy(_measures(published), files, explain_missing(published), tuple(notes))
+    quoting = tuple(note for found in sums.values() for note in found)
+    tidy = Tidy(_measures(published), files, explain_missing(published), tuple(notes), quoting=quoting)
     return _finished(merge(tidy, MEASURES, successions or Successions()))
 
 

@@ -16,12 +16,13 @@ from evalkit.errors import Fault
 class SourceFile:
     """One file that was read: enough to tell later whether it is still the same file.
 
-    `retrieved` is the day it was fetched from its publisher, None where nobody recorded it.
+    `retrieved` is the day it was fetched from its publisher, None where nobody recorded it. `size` is in bytes, None
+    where disclosure control keeps it back: it grows with the digits of every count.
     """
 
     name: str
     sha256: str
-    size: int
+    size: int | None
     retrieved: date | None
     note: str = ""
 
@@ -39,6 +40,7 @@ class Tidy:
              faults together; a reader that cannot go on raises DataError instead
     notes    what was dropped, merged, reconciled or looked suspicious, one sentence each;
              the report shows them
+    quoting  those of the notes that quote counts, for which only published data are the place
     """
 
     rows: pd.DataFrame
@@ -46,6 +48,7 @@ class Tidy:
     missing: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit", "period", "why"]))
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    quoting: tuple[str, ...] = ()
 
 
 def fingerprint(path: Path, note: str = "", *, downloaded: bool = True) -> SourceFile:

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from evalkit import periods
 from evalkit.errors import Fault
 from evalkit.study.appraisal_faults import appraisal_faults
+from evalkit.study.disclosure_faults import disclosure_faults
 from evalkit.study.entry_faults import entry_faults
 from evalkit.study.fields import Span, Strict
 from evalkit.study.outcome_faults import outcome_faults
@@ -43,7 +44,7 @@ def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
         parts = _valid_parts(tree, {detail["loc"][0] for detail in details if detail["loc"]})
     faults += _unfilled(tree)
     own = (_window, _spans, outcome_faults, _repeated, _programmes, _frequency, _interventions)
-    for check in (*own, entry_faults, appraisal_faults):
+    for check in (*own, entry_faults, appraisal_faults, disclosure_faults):
         faults += check(parts, tree)
     unique = sorted(dict.fromkeys(faults), key=lambda fault: int(fault.where.rpartition(":")[2]))
     return (None, unique) if unique else (protocol, [])
@@ -218,7 +219,7 @@ def _misses(span: Span, window: tuple[pd.Period, pd.Period]) -> bool:
 def _repeated(parts: Parts, tree: Tree) -> list[Fault]:
     """Lists in which an entry may stand only once."""
     out: list[Fault] = []
-    for key in ("notebooks", "horizons", "covariates", "comparison"):
+    for key in ("notebooks", "horizons", "covariates", "comparison", "people", "not_people"):
         value = parts.get(key)
         entries = value if isinstance(value, tuple) else ()
         again = [entry for entry, count in Counter(entries).items() if count > 1]

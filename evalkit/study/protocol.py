@@ -27,6 +27,7 @@ NOTEBOOKS = (
     "findings",
 )
 COMPARISONS = ("not_yet_joined", "never_joined", "none")
+Disclosure = Literal["none", "sde", "opensafely", "hes", "midpoint6"]
 
 
 class Condition(Strict):
@@ -215,6 +216,23 @@ class Protocol(Strict):
     ] = ()
     notebooks: Annotated[tuple[Name, ...], Field(min_length=1)] = NOTEBOOKS
     disclosure: Annotated[
-        Literal["none"],
-        Field(description="`none`: published data only; suppression rules are not offered yet."),
+        Disclosure,
+        Field(
+            description="Which rule counts of people are released by: `none` for published data, as they are; `sde`, "
+            "`opensafely` and `hes` suppress small ones and round the rest; `midpoint6` rounds all."
+        ),
     ] = "none"
+    people: Annotated[
+        tuple[Text, ...],
+        Field(description="Covariates and a dose that count people, and are released by the same rule."),
+    ] = ()
+    not_people: Annotated[
+        tuple[Text, ...],
+        Field(description="Columns of outcomes, or covariates, that count no people, such as beds or days."),
+    ] = ()
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """The columns that count people: all that counts, shares and rates are made of, and `people`."""
+        made = [n for m in (*self.outcomes, *self.case_mix) if m.kind != "continuous" for n in m.columns]
+        return tuple(name for name in dict.fromkeys((*made, *self.people)) if name not in self.not_people)

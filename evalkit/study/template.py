@@ -153,7 +153,10 @@ horizons: [6, 12]                   # periods after joining at which the effect 
 # notebooks: [data_and_design, interrupted_time_series, difference_in_differences, synthetic_comparison, credibility,
 #             findings]
 #                                   # `planning` too, for the pages of a programme that is still to start
-disclosure: none                    # published data only
+disclosure: none                    # counts as published; or sde, opensafely, hes (small counts suppressed, others
+                                    # rounded), midpoint6 (all rounded), before anything is estimated or drawn
+# people: [<covariate>]             # covariates and a dose that count people
+# not_people: [<column>]            # columns of outcomes, or covariates, that count no people: beds, days
 """
 
 

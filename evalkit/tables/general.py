@@ -149,7 +149,7 @@ def files(panel: Panel) -> Shown:
         [
             f.name,
             f.retrieved.isoformat() if f.retrieved else "not recorded",
-            numbers.count(f.size),
+            "" if f.size is None else numbers.count(f.size),
             f.sha256[:16],
             f.note,
         ]

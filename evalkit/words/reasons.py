@@ -28,6 +28,7 @@ CONCERNS = {
     "neighbours": "units nearby that did not join may have changed too",
     "mergers": "it rests on organisations that merged",
     "leave_out": "it rests on very few units",
+    "disclosure": "counts that were suppressed or rounded to protect people could have moved it",
     "plan": "the analysis departs from its locked plan and no reason is given",
     "looks": "allowing for how often the data were looked at, chance could have given it",
     "comparison_curve": "other reasonable ways of comparing give other answers",

@@ -100,6 +100,7 @@ class Case(spc.Varying):
         record = self._record(estimates)
         asked = [
             *self.recorded(estimates),
+            *self.disclosed(estimates),
             checks.entry(self.panel),
             *self._record_of_main(estimates, record),
             *(one for one in self.sensitivity(estimates) if one.verdict != "not applicable"),
@@ -115,6 +116,11 @@ class Case(spc.Varying):
         """Whether the analysis is the one that was locked, and how often data were looked at as they arrived."""
         main, earlier = first(estimates), catalogue.earlier_looks(self.study, self.outcome.name)
         return [checks.plan(self.panel, main), checks.looks(self.panel, main, earlier)]
+
+    def disclosed(self, estimates: list[Estimate | Refusal]) -> list[Check]:
+        """What suppression and rounding may have done to the answer; nothing where counts are as published."""
+        asked = checks.disclosure(self.panel, first(estimates))
+        return [] if asked.verdict == "not applicable" else [asked]
 
     def appraisal(self, estimates: list[Estimate | Refusal], asked: list[Check]) -> Appraisal:
         """Risk of bias and reporting checklists: what the run says, what the protocol says, what is unanswered."""
