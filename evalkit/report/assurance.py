@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evalkit import periods
+from evalkit.disclosure import RULES
 from evalkit.panel import Panel
 from evalkit.study import Study
 from evalkit.study.assurance import Assurance, SignOff
@@ -77,4 +78,4 @@ def _plan(study: Study) -> str:
 
 def _disclosure(study: Study) -> str:
     chosen = study.protocol.disclosure
-    return "None: the data are published or simulated." if chosen == "none" else f"The rule `{chosen}`."
+    return f"Rule `{chosen}`: {RULES[chosen].words}."
