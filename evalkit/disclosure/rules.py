@@ -5,8 +5,8 @@ hes         NHS England, "Disclosure control methodology for Hospital Episode St
             September 2018, counts below national level: 0 stays, 1 to 7 are suppressed, all others are rounded to the
             nearest 5. Numbers of providers are not of people, and are as they are.
 opensafely  OpenSAFELY documentation, "Statistical disclosure control": counts of 7 or fewer are redacted first, then
-            the rest is rounded to the nearest 5, and totals are sums of what was rounded. Zeros may in general be kept:
-            0 stays.
+            the rest is rounded to the nearest 5, and totals are sums of what was rounded. Zeros may be kept in
+            general: 0 stays.
 sde         NHS England Secure Data Environment, output rules: counts below 10 are suppressed, the rest is rounded to
             the nearest 5. That 0 might stay is not said, so that it is suppressed: 0 is below 10.
 midpoint6   OpenSAFELY documentation, "Midpoint 6 rounding", for rates: 0 stays, any other x becomes
