@@ -10,8 +10,9 @@ linear: for i in S
 and the support is right when w is positive on it and a_i'u + mu <= 0 off it. (1) is solved in the
 weights when S has at most m members, and in the residual u / r when it has more: each is well
 conditioned where the other is not, so that a ridge of next to nought, whose only task is to choose
-among perfect fits, does no harm. The support is found by exchanging all offenders at once, which
-mostly ends after a few rounds, and by an active-set method, which always ends, where it does not.
+among perfect fits, does no harm. The support is guessed by non-negative least squares, confirmed or
+mended by exchanging all offenders at once, which mostly ends after a few rounds, and found by an
+active-set method, which always ends, where it does not.
 
 Sources: Nocedal and Wright (2006), Numerical Optimization, section 16.5 (active sets); Kim and Park
 (2011), SIAM J Sci Comput 33:3261 (exchanging many at once).
@@ -24,12 +25,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.linalg import LinAlgError
 from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.optimize import nnls
 
 from evalkit.errors import DesignError
 
 LEAST_RIDGE = 1e-12  # against the mean square of A, so that the optimum is one point
 ZERO = 1e-13  # a weight or a gain this small is rounding
 ROUNDS = 40  # exchanges of many members before the active-set method takes over
+SUM = 30.0  # weight of the row that makes weights sum to one, rows of the data being of size one
+PERFECT = 1e-6  # root mean squared distance under which a fit is perfect
 STEPS = 20  # steps of the active-set method a column
 
 
@@ -67,7 +71,9 @@ def simplex(A: np.ndarray, b: np.ndarray, ridge: float, start: np.ndarray | None
     scale = np.sqrt(size)
     A, b = A / scale, b / scale
     r = max(ridge / size, LEAST_RIDGE) if np.isfinite(ridge) else LEAST_RIDGE
-    support = np.ones(columns, bool) if start is None or not start.any() else start.copy()
+    support = _guess(A, b, r)
+    if support is None:
+        support = np.ones(columns, bool) if start is None or not start.any() else start.copy()
     found = _exchange(A, b, r, support)
     if found is not None:
         return found
@@ -75,6 +81,23 @@ def simplex(A: np.ndarray, b: np.ndarray, ridge: float, start: np.ndarray | None
         return _active_set(A, b, r)
     except LinAlgError:
         raise _unsolved() from None
+
+
+def _guess(A: np.ndarray, b: np.ndarray, ridge: float) -> np.ndarray | None:
+    """The support by least squares with weights of at least nought, the sum a row among the others.
+
+    It is nearly always that of the optimum, so that one solution of (1) confirms it. None where the fit is perfect:
+    many supports then fit, and the ridge, which is too small to be seen here, has to choose.
+    """
+    rows, columns = A.shape
+    system, right = np.vstack([A, np.full(columns, SUM)]), np.append(b, SUM)
+    if ridge > LEAST_RIDGE:
+        system, right = np.vstack([system, np.sqrt(ridge) * np.eye(columns)]), np.append(right, np.zeros(columns))
+    try:
+        weights, left = nnls(system, right)
+    except RuntimeError:  # too many steps
+        return None
+    return weights > 0 if left > PERFECT * np.sqrt(rows) else None
 
 
 def _on_support(A: np.ndarray, b: np.ndarray, ridge: float, support: np.ndarray) -> _Point:
