@@ -107,11 +107,13 @@ def _asked(name: str, out: Path, options: Namespace) -> Asked:
 
 def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
     from evalkit.report.progress import progress
-    from evalkit.report.run import Options, default_jobs
+    from evalkit.report.run import Options
     from evalkit.report.run import run as run_studies
 
-    jobs = options.jobs or default_jobs()
-    chosen = Options(out, options.outcome, jobs, options.timeout, fork=not options.no_fork, force=options.force)
+    chosen = Options(
+        out, options.outcome, options.jobs or 0, options.timeout, fork=not options.no_fork, force=options.force,
+        scheduler=options.scheduler,
+    )  # fmt: skip
     with progress() as shown, catalogue.reporting_to(out):
         return run_studies([one.name for one in due], chosen, shown)
 

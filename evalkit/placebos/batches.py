@@ -43,7 +43,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Batch:
-    """Draws `first` to `last` (not included) of a design at one place of a pool; whole, whether it is fitted whole."""
+    """Draws `first` to `last` (not included) of a design at one place; whole: whether it is fitted whole."""
 
     design: str
     place: int

@@ -18,13 +18,14 @@ from evalkit.placebos.runs import INDEPENDENT, Run
 from evalkit.spread import Spread, in_order
 
 __all__ = ["SEED", "Draws", "calibrate"]
+USUAL = Draws()
 FEWEST = 20  # draws below which no rate is given
 
 
 def calibrate(
     panel: Panel,
     designs: tuple[str, ...],
-    draws: Draws = Draws(),
+    draws: Draws = USUAL,
     progress: Callable[[str], None] = lambda _: None,
     spread: Spread = in_order,
 ) -> Calibration:

@@ -119,8 +119,9 @@ def vary(
 
     parts = [Changed(), *others]
     made = dict(zip(parts, spread(changed, asked, parts, told), strict=True))
-    if isinstance(made[Changed()], DesignError):
-        raise made[Changed()]
+    own = made[Changed()]
+    if isinstance(own, DesignError):
+        raise own
     sizes, refused = [], []
     for name in VARIED:
         for value in values(plan, name):
