@@ -28,18 +28,18 @@ def power(options: Namespace) -> int:
     from evalkit.planning.vary import called
 
     given = {name: getattr(options, name) for name in NUMBERS if getattr(options, name) is not None}
-    baseline, plan = _stated(options, given) if options.moments is not None else _measured(options, given)
-    found = planning.minimal(baseline, plan, options.design or (), options.draws)
-    if not found.found:
-        raise DesignError(dict.fromkeys(found.refused.values()))
-    print(f"{baseline.label}: {baseline.origin}, {options.draws} draws", file=sys.stderr)
-    varied = None
-    if not options.plan_only:
+    with spreading(options) as spread:
+        baseline, plan = _stated(options, given) if options.moments is not None else _measured(options, given)
+        found = planning.minimal(baseline, plan, options.design or (), options.draws)
+        if not found.found:
+            raise DesignError(dict.fromkeys(found.refused.values()))
+        print(f"{baseline.label}: {baseline.origin}, {options.draws} draws", file=sys.stderr)
+        varied = None
+        if not options.plan_only:
 
-        def told(name: str) -> None:
-            print(f"changing: {called(name, baseline.frequency)}", file=sys.stderr, flush=True)
+            def told(name: str) -> None:
+                print(f"changing: {called(name, baseline.frequency)}", file=sys.stderr, flush=True)
 
-        with spreading(options) as spread:
             varied = planning.vary(baseline, plan, options.design or (), options.draws, told, spread)
     if options.json:
         record = {"study": options.study, **found.record(), **(varied.record() if varied else {})}
@@ -70,6 +70,10 @@ def calibrate(options: Namespace) -> int:
     """The record of designs on pseudo-collaboratives that changed nothing."""
     from evalkit import placebos, tables, workbench
 
+    if options.scheduler is not None:
+        from evalkit.report.cluster import address
+
+        address(options.scheduler)  # refused before anything takes long
     case = workbench.open_case(options.study, options.outcome or "")
     designs = tuple(options.design or case.calibrated)
     _known(designs)

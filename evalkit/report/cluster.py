@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError, RunError
@@ -27,7 +28,7 @@ from evalkit.report.remote import FIX, Wanted
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-SECONDS = 10  # to reach a scheduler, and for its first worker
+SECONDS = 5  # to reach a scheduler, and for its first worker
 ALONE = 60.0  # seconds without any worker after which work is given up
 BEAT = 0.5  # seconds between looks at the cluster
 LONGEST = 65_536  # bytes of a scheduler file
@@ -214,17 +215,13 @@ class Cluster:
 
     def _result(self, future: Future[Any], beat: Callable[[], None]) -> Any:  # noqa: ANN401
         """A future's result, once it is there."""
-        from distributed import wait
-
-        last = time.monotonic()
-        while not future.done():
+        ended, last = Event(), time.monotonic()
+        future.add_done_callback(lambda _: ended.set())
+        while not ended.wait(BEAT):
             beat()
-            try:
-                wait([future], timeout=BEAT)
-            except TimeoutError:
-                last = time.monotonic() if self._alive() else last
-                if time.monotonic() - last > ALONE:
-                    raise RunError(f"the cluster has had no worker for {ALONE:.0f} seconds") from None
+            last = time.monotonic() if self._alive() else last
+            if time.monotonic() - last > ALONE:
+                raise RunError(f"the cluster has had no worker for {ALONE:.0f} seconds")
         try:
             return future.result()
         except Exception as error:  # noqa: BLE001 - whatever went wrong there is a refusal here

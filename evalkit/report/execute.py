@@ -213,6 +213,8 @@ def _tidy(notebook: nbformat.NotebookNode) -> None:
     notebook.metadata.pop("papermill", None)
     notebook.cells = [c for c in notebook.cells if "papermill-error-cell-tag" not in c.metadata.get("tags", [])]
     for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []) and "id" in cell:
+            cell["id"] = "injected-parameters"  # papermill draws one by lot
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
 
