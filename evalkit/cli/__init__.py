@@ -73,6 +73,12 @@ def _reports(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run.add_argument("--json", action="store_true", help="print what was done as JSON")
     _scheduler(run)
 
+    audit = commands.add_parser(
+        "audit", help="whether the pages of a folder are accessible, small, and lead somewhere"
+    )
+    audit.add_argument("folder", metavar="REPORTS", help="a folder of reports, or of one")
+    audit.add_argument("--json", action="store_true", help="print every page as JSON")
+
     verify = commands.add_parser("verify", help="whether a report is as it was written, and still that of its inputs")
     verify.add_argument("report", metavar="REPORT", help="a report's folder")
     verify.add_argument("--json", action="store_true", help="print what was found as JSON")

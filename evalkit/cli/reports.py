@@ -81,6 +81,25 @@ def verify(options: Namespace) -> int:
     return DONE if whole and not moved else FAILED
 
 
+def audit(options: Namespace) -> int:
+    """Say of every page of a folder what is wrong with it."""
+    from dataclasses import asdict
+
+    from evalkit import numbers
+    from evalkit.report.folder import audit as audited
+
+    found = audited(Path(options.folder))
+    many = sum(len(page.problems) for page in found)
+    if options.json:
+        print(json.dumps([asdict(page) for page in found], indent=1, ensure_ascii=False))
+    else:
+        for page in found:
+            for problem in page.problems:
+                print(f"{page.name}: {problem}", file=sys.stderr)
+        print(f"{numbers.of(len(found), 'page')} audited, {numbers.of(many, 'problem')}")
+    return FAILED if many else DONE
+
+
 def _moved(record: dict[str, Any]) -> list[str]:
     """Which inputs of a report are no longer as they were, as far as its protocol can be found here."""
     try:
