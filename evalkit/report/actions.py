@@ -104,7 +104,7 @@ def summary(folder: Path) -> str:
 def _row(report: Path, name: str, record: dict[str, Any] | None) -> list[str]:
     told = _dict(record, "summary")
     finding = _dict(told, "finding").get("headline") or "none"
-    status = record.get("status") if record else "no manifest"
+    status = record.get("status") or "not stated" if record is not None else "no manifest"
     if told.get("simulated") is True:
         status = f"{status} (simulated data)"
     seconds = [r.get("seconds") for r in _list(record, "notebooks") if isinstance(r, dict)]
