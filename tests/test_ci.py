@@ -227,7 +227,9 @@ def failing(folder, error="ZeroDivisionError: division by zero", heading="A head
     nbformat.write(source, folder / "good" / "quick.ipynb")
     row = {"name": "quick", "title": "Quick", "seconds": 1.5,
            "failure": {"cell": cell, "heading": heading, "error": error}}  # fmt: skip
-    record = manifest(status="failed", failures=["good: quick: cell 4"], notebooks=[row])
+    record = manifest(
+        status="failed", failures=["good: quick: cell 4 (A heading)", "good: the page"], notebooks=[row]
+    )
     (folder / "good" / "manifest.json").write_text(json.dumps(record), encoding="utf-8")
     return notebooks
 
@@ -323,7 +325,8 @@ def test_the_summary_is_a_table_and_a_failing_cell_is_marked_in_place(reports, t
     assert "| A good one | complete (simulated data) | Better after joining, +2.3 points. |" in text
     assert "Design&#58; +2.26 points, 1.20 to 3.30 | 1.5 | quick&#58; " in text
     notebooks = failing(reports)
-    (said,) = annotated(reports, notebooks)
+    said, besides = annotated(reports, notebooks)
+    assert besides == "::error title=good::good: the page"
     at = next(
         n for n, one in enumerate((notebooks / "quick.ipynb").read_text("utf-8").splitlines(), 1) if "1 / 0" in one
     )
@@ -368,10 +371,10 @@ def test_the_line_of_a_cell_is_found_or_is_the_first(tmp_path):
 
 PIECES = [
     "::error::x", "::set-output name=a::b", "::stop-commands::t", "##[error]x", "%0A::error::y", "\n::warning::z",
-    "\r", "%", "|", "<script>alert(1)</script>", "[a](javascript:x)", "![a](http://x)", "`", "**b**", "_c_", "\\|", "&lt;",
-    "$x$", "~~d~~", "http://evil.example", "www.evil.example", "www.9x", "a@b.example", "@team", "#1", "\u2028",
-    "\u202e", "\x00", "<br>", "- e", "1.", "{{ x }}", "${{ secrets.X }}", ":smile:", "\n\n# h", "> q", "---", "é",
-    "−1.5 to 2.3%",
+    "\r", "%", "|", "<script>alert(1)</script>", "[a](javascript:x)", "![a](http://x)", "`", "**b**", "_c_", "\\|",
+    "&lt;", "$x$", "~~d~~", "http://evil.example", "www.evil.example", "www.9x", "a@b.example", "@team", "#1",
+    "\u2028", "\u202e", "\x00", "<br>", "- e", "1.", "{{ x }}", "${{ secrets.X }}", ":smile:", "\n\n# h", "> q",
+    "---", "é", "−1.5 to 2.3%",
 ]  # fmt: skip
 HOSTILE = st.lists(st.sampled_from(PIECES) | st.text(max_size=12), max_size=8).map("".join)
 
@@ -434,7 +437,9 @@ def test_hostile_reports_go_through_the_scripts(reports, tmp_path):
     (reports / "good" / "manifest.json").write_text(json.dumps(record), encoding="utf-8")
     done = script("summary", reports, GITHUB_STEP_SUMMARY=str(tmp_path / "s.md"))
     assert done.returncode == 0
-    assert re.fullmatch(r"::error file=notebooks/quick\.ipynb,line=\d+,title=[^:\n]*::[^\n]*\n", done.stdout)
+    assert re.fullmatch(
+        r"::error file=notebooks/quick\.ipynb,line=\d+,title=[^:\n]*::[^\n]*\n::error [^\n]*\n", done.stdout
+    )
     seen = rendered((tmp_path / "s.md").read_text(encoding="utf-8"))
     assert set(seen.tags) == {"h2", "table", "thead", "tbody", "tr", "th", "td"}
     assert len(seen.cells) == 6

@@ -247,6 +247,29 @@ def test_a_task_that_lands_on_an_unfit_worker_is_refused_too(monkeypatch):
     assert remote.part(remote.fingerprint(), pow, 2, 3) == 8
 
 
+def test_what_was_loaded_and_what_lies_there_now_must_both_be_the_same(workspace, monkeypatch):  # noqa: F811
+    from evalkit.report import fresh, remote
+
+    protocol = workspace / "data" / "collaboratives" / "uec.yml"
+    quick = workspace / "notebooks" / "quick.ipynb"
+    named = {"data": workspace / "data" / "demo" / "uec_panel.csv"}
+    inputs = fresh.inputs(protocol, named, [quick], workspace)
+    same_paths = (str(workspace), str(protocol), (("data", str(named["data"])),), (str(quick),))
+    wanted = remote.Wanted(*same_paths, tuple(inputs.items()))
+    assert remote.unlike(wanted) == []
+    with monkeypatch.context() as patched:
+        patched.setattr("evalkit.report.fresh.tree_hash", lambda *_: "later")
+        assert remote.unlike(wanted) == ["facts", "library"]
+    with monkeypatch.context() as patched:
+        patched.setattr(remote, "fingerprint", lambda: (("library", "earlier"),))
+        assert remote.unlike(wanted) == ["library"]
+    with named["data"].open("a", encoding="utf-8") as file:
+        file.write("\n")
+    assert remote.unlike(wanted) == ["data uec_panel.csv"]
+    quick.unlink()
+    assert remote.unlike(wanted) == ["quick.ipynb (not there)"]
+
+
 # -- addresses ---------------------------------------------------------------------------
 
 

@@ -49,10 +49,10 @@ def annotated(folder: Path, notebooks: Path) -> list[str]:
     out = []
     for name, record in manifests(folder).items():
         rows = [r for r in _list(record, "notebooks") if isinstance(r, dict) and isinstance(r.get("failure"), dict)]
-        for row in rows:
-            out.append(_annotation(folder / name, name, row, notebooks))
-        if not rows:
-            out += [f"::error title={value(name)}::{message(said)}" for said in _list(record, "failures")]
+        out += [_annotation(folder / name, name, row, notebooks) for row in rows]
+        told = tuple(f": {row.get('name')}: cell " for row in rows)
+        besides = [said for said in _list(record, "failures") if not any(part in str(said) for part in told)]
+        out += [f"::error title={value(name)}::{message(said)}" for said in besides]
     return out
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from evalkit.errors import RunError
 from evalkit.report import fresh
 
-FIX = "give the workers the same files at the same paths, and start them from the same environment"
+FIX = "give the workers the same files at the same paths, and start them anew from the same environment"
 
 
 @cache
@@ -78,10 +78,11 @@ def unlike(wanted: Wanted) -> list[str]:
     if gone:
         return [f"{name} (not there)" for name in gone]
     try:
-        found = fresh.inputs(Path(wanted.protocol), named, notebooks, Path(wanted.home)) | dict(fingerprint())
+        found = fresh.inputs(Path(wanted.protocol), named, notebooks, Path(wanted.home))
     except OSError as error:
         return [f"{Path(str(error.filename)).name} ({error.strerror})"]
-    return [name for name, value in wanted.inputs if found.get(name) != value]
+    began = dict(fingerprint())  # what was loaded may no longer be what lies there
+    return [name for name, value in wanted.inputs if {found.get(name), began.get(name, value)} != {value}]
 
 
 def notebook(asked: Asked) -> Returned:

@@ -21,10 +21,8 @@ WHERE = "on the cluster"
 def wanted(study: Study, notebooks: list[Path], record: dict[str, Any]) -> remote.Wanted:
     """What a worker must have to run a study's notebooks; `record`, its manifest."""
     named = tuple((part, str(study.resolve(path))) for part, path in record["named"].items())
-    inputs = record["inputs"] | dict(remote.fingerprint())
-    return remote.Wanted(
-        str(home()), str(study.path), named, tuple(map(str, notebooks)), tuple(sorted(inputs.items()))
-    )
+    inputs = tuple(record["inputs"].items())
+    return remote.Wanted(str(home()), str(study.path), named, tuple(map(str, notebooks)), inputs)
 
 
 @dataclass(frozen=True, eq=False)
