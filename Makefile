@@ -8,18 +8,19 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: evaluate test check unit nbval slow lab notebooks lock clean
+.PHONY: evaluate test check lint unit nbval slow lab notebooks lock clean
 
 evaluate: $(READY)
 	$(BIN)/evalkit run
 
 test: unit nbval
 
-check: $(READY)
+check: lint test
+
+lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(MAKE) test
 
 unit: $(READY)
 	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile

@@ -39,6 +39,10 @@ class EvalkitError(Exception):
         self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
+    def __reduce__(self) -> tuple[type[EvalkitError], tuple[tuple[Fault, ...]]]:
+        """With its faults, when it comes from another process."""
+        return type(self), (self.faults,)
+
 
 class StudyError(EvalkitError):
     """A protocol that cannot be read or contradicts itself."""

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "evalkit"
 LEVELS = {
-    "errors": 0, "markup": 0, "numbers": 0, "periods": 0, "instruments": 0, "remember": 0,
+    "errors": 0, "markup": 0, "numbers": 0, "periods": 0, "instruments": 0, "remember": 0, "spread": 0,
     "study": 1, "catalogue": 1, "estimate": 1, "columns": 1, "inference": 1, "disclosure": 1,
     "sources": 2, "panel": 2, "simulate": 2,
     "estimators": 3,
@@ -32,6 +32,8 @@ HOMES = {
     "nbclient": {"report"},
     "pandera": {"panel"},
     "pydantic": {"study"},
+    "distributed": {"report"},
+    "dask": {"report"},
 }
 LONGEST_MODULE, LONGEST_FUNCTION, MOST_ARGUMENTS = 300, 50, 6
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     estimate.add_argument("--json", action="store_true", help="full precision, for programs")
 
     _power(commands)
+    _calibrate(commands)
     from evalkit.cli import records
 
     records.declare(commands)
@@ -71,10 +72,36 @@ def _reports(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run.add_argument("--by", metavar="NAME", help="who runs it, for the report's page on quality assurance")
     run.add_argument("--why", action="store_true", help="say what would be run and why, and run nothing")
     run.add_argument("--json", action="store_true", help="print what was done as JSON")
+    _scheduler(run)
+
+    audit = commands.add_parser(
+        "audit", help="whether the pages of a folder are accessible, small, and lead somewhere"
+    )
+    audit.add_argument("folder", metavar="REPORTS", help="a folder of reports, or of one")
+    audit.add_argument("--json", action="store_true", help="print every page as JSON")
 
     verify = commands.add_parser("verify", help="whether a report is as it was written, and still that of its inputs")
     verify.add_argument("report", metavar="REPORT", help="a report's folder")
     verify.add_argument("--json", action="store_true", help="print what was found as JSON")
+
+
+def _scheduler(command: argparse.ArgumentParser) -> None:
+    said = "do it on a Dask cluster of your own: tcp://HOST:PORT, tls://HOST:PORT, or a scheduler file (.json)"
+    command.add_argument("--scheduler", metavar="ADDRESS", help=said)
+
+
+def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The options of `evalkit calibrate`."""
+    made = commands.add_parser("calibrate", help="how often each design finds an effect where there is none")
+    made.add_argument("study", metavar="STUDY")
+    made.add_argument("--outcome", metavar="NAME", help="default the primary one")
+    made.add_argument(
+        "--design", nargs="+", action="extend", metavar="NAME", help="default: those that the credibility page shows"
+    )
+    made.add_argument("--draws", type=_positive, default=1000, metavar="N", help="pseudo-collaboratives")
+    made.add_argument("--whole", type=_positive, default=60, metavar="N", help="of them for designs fitted whole")
+    made.add_argument("--json", action="store_true", help="full precision, for programs")
+    _scheduler(made)
 
 
 def _power(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -112,6 +139,7 @@ def _power(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     power.add_argument("--plan-only", action="store_true", help="do not vary the plan")
     power.add_argument("--json", action="store_true", help="full precision, for programs")
+    _scheduler(power)
 
 
 def _whole(text: str) -> int:

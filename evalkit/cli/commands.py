@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from evalkit import catalogue, numbers
 from evalkit.cli import DONE
-from evalkit.cli.power import power
+from evalkit.cli.power import calibrate, power
 from evalkit.cli.records import compare, lock, pack
-from evalkit.cli.reports import run, verify
+from evalkit.cli.reports import audit, run, verify
 from evalkit.errors import EvalkitError, RunError
 
 __all__ = [
+    "audit",
+    "calibrate",
     "check",
     "compare",
     "estimate",

@@ -82,6 +82,25 @@ def verify(options: Namespace) -> int:
     return DONE if whole and not moved else FAILED
 
 
+def audit(options: Namespace) -> int:
+    """Say of every page of a folder what is wrong with it."""
+    from dataclasses import asdict
+
+    from evalkit import numbers
+    from evalkit.report.folder import audit as audited
+
+    found = audited(Path(options.folder))
+    many = sum(len(page.problems) for page in found)
+    if options.json:
+        print(json.dumps([asdict(page) for page in found], indent=1, ensure_ascii=False))
+    else:
+        for page in found:
+            for problem in page.problems:
+                print(f"{page.name}: {problem}", file=sys.stderr)
+        print(f"{numbers.of(len(found), 'page')} audited, {numbers.of(many, 'problem')}")
+    return FAILED if many else DONE
+
+
 def _moved(record: dict[str, Any]) -> list[str]:
     """Which inputs of a report are no longer as they were, as far as its protocol can be found here."""
     try:
@@ -108,14 +127,14 @@ def _asked(name: str, out: Path, options: Namespace) -> Asked:
 
 def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
     from evalkit.report.progress import progress
-    from evalkit.report.run import Options, default_jobs
+    from evalkit.report.run import Options
     from evalkit.report.run import run as run_studies
 
-    jobs = options.jobs or default_jobs()
     by = (options.by or "").strip()[:LONGEST_NAME]
     chosen = Options(
-        out, options.outcome, jobs, options.timeout, fork=not options.no_fork, force=options.force, by=by
-    )
+        out, options.outcome, options.jobs or 0, options.timeout, fork=not options.no_fork, force=options.force, by=by,
+        scheduler=options.scheduler,
+    )  # fmt: skip
     with progress() as shown, catalogue.reporting_to(out):
         return run_studies([one.name for one in due], chosen, shown)
 

@@ -3,51 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
 
 from evalkit import inference
 from evalkit.errors import DesignError
 from evalkit.estimators._did.headline import DESIGNS
 from evalkit.panel import Panel
 from evalkit.placebos import runs
-from evalkit.placebos.draw import Lean, lean, rollouts
+from evalkit.placebos.batches import SEED, Batch, Drawing, Draws, worked
+from evalkit.placebos.draw import lean
 from evalkit.placebos.pool import Pool, pool
 from evalkit.placebos.record import Calibrated, Calibration
-from evalkit.placebos.residuals import Resampled, resampled, weighed
+from evalkit.placebos.residuals import Resampled, resampled
 from evalkit.placebos.runs import INDEPENDENT, Run
+from evalkit.spread import Spread, in_order
 
-SEED = 20261122
+__all__ = ["SEED", "Draws", "calibrate"]
+USUAL = Draws()
 FEWEST = 20  # draws below which no rate is given
-
-Runner = Callable[[str], Run]
-
-
-@dataclass(frozen=True)
-class Draws:
-    """How many pseudo-collaboratives.
-
-    weighed  for designs on weighted outcomes
-    whole    the first of them, for designs that are fitted whole or have independent errors
-    leant    drawn as selectively as units joined, where they did so because of the outcome; for weighted ones
-    """
-
-    weighed: int = 1_000
-    whole: int = 100
-    leant: int = 500
-    seed: int = SEED
 
 
 def calibrate(
     panel: Panel,
     designs: tuple[str, ...],
-    draws: Draws = Draws(),
+    draws: Draws = USUAL,
     progress: Callable[[str], None] = lambda _: None,
+    spread: Spread = in_order,
 ) -> Calibration:
     """The record of each design on pseudo-collaboratives of the study's own.
 
     progress  is told of each design before it runs
+    spread    where batches of draws are worked out; the record is the same wherever that is
 
     Where the study has no untouched unit-periods to draw from, every design is refused with the reason.
     """
@@ -55,37 +40,56 @@ def calibrate(
     try:
         source = _source(panel, anticipation)
     except DesignError as refusal:
-        why = "; ".join(fault.what for fault in refusal.faults)
-        return Calibration(None, {}, dict.fromkeys(designs, why))
-    runner = _by_rollout(source, draws) if isinstance(source, Pool) else _by_outcome(source, draws)
-    found, refused = _records(panel, designs, runner, progress)
+        return Calibration(None, {}, dict.fromkeys(designs, _why(refusal)))
+    found, refused = _records(panel, designs, Drawing(source, draws), progress, spread)
     leaning = lean(panel)
     if leaning is None or not isinstance(source, Pool):
         return Calibration(source, found, refused)
     chosen = pool(panel, anticipation, selective=True)
     quick = tuple(d for d in found if d in DESIGNS)
-    leant, _ = _records(panel, quick, _by_rollout(chosen, draws, leaning), progress)
+    leant, _ = _records(panel, quick, Drawing(chosen, draws, leaning), progress, spread)
     return Calibration(source, found, refused, leant, chosen)
 
 
 def _records(
-    panel: Panel, designs: tuple[str, ...], runner: Runner, progress: Callable[[str], None]
+    panel: Panel, designs: tuple[str, ...], drawing: Drawing, progress: Callable[[str], None], spread: Spread
 ) -> tuple[dict[str, Calibrated], dict[str, str]]:
+    asked = [batch for design in dict.fromkeys(designs) for batch in drawing.batches(design)]
+    begun: set[str] = set()
+
+    def told(batch: Batch) -> None:
+        if batch.design not in begun:
+            begun.add(batch.design)
+            progress(batch.design)
+
+    made: dict[str, list[Run | DesignError]] = {design: [] for design in designs}
+    for batch, run in zip(asked, spread(worked, drawing, asked, told), strict=True):
+        made[batch.design].append(run)
     found, refused = {}, {}
-    for design in designs:
-        progress(design)
-        try:
-            one = Calibrated(runner(design), panel.study.protocol.level)
-        except DesignError as refusal:
-            refused[design] = "; ".join(fault.what for fault in refusal.faults)
-            continue
-        if one.draws < FEWEST:
-            refused[design] = f"it could be computed in {one.draws} draws only"
-        elif not (one.run.error > inference.ROUNDING * float(panel.rows["value"].abs().max())).all():
-            refused[design] = "in some draws the outcome does not vary between units"
-        else:
+    for design, parts in made.items():
+        one = _judged(parts, panel)
+        if isinstance(one, Calibrated):
             found[design] = one
+        else:
+            refused[design] = one
     return found, refused
+
+
+def _judged(parts: list[Run | DesignError], panel: Panel) -> Calibrated | str:
+    """The record of a design from its batches, or why it has none."""
+    refusal = next((part for part in parts if isinstance(part, DesignError)), None)
+    if refusal is not None:
+        return _why(refusal)
+    one = Calibrated(runs.together([part for part in parts if isinstance(part, Run)]), panel.study.protocol.level)
+    if one.draws < FEWEST:
+        return f"it could be computed in {one.draws} draws only"
+    if not (one.run.error > inference.ROUNDING * float(panel.rows["value"].abs().max())).all():
+        return "in some draws the outcome does not vary between units"
+    return one
+
+
+def _why(refusal: DesignError) -> str:
+    return "; ".join(fault.what for fault in refusal.faults)
 
 
 def _source(panel: Panel, anticipation: int) -> Pool | Resampled:
@@ -94,39 +98,6 @@ def _source(panel: Panel, anticipation: int) -> Pool | Resampled:
         return pool(panel, anticipation)
     except DesignError:
         return resampled(panel, anticipation)
-
-
-def _by_rollout(source: Pool, draws: Draws, leaning: Lean | None = None) -> Runner:
-    """Runs a design on drawn rollouts."""
-    random = np.random.default_rng(draws.seed)
-    counts = _shares(draws.weighed if leaning is None else draws.leant, len(source.places))
-    drawn = [rollouts(source, place, b, random, leaning) for place, b in zip(source.places, counts, strict=True)]
-
-    def run(design: str) -> Run:
-        whole = source.single or design not in DESIGNS
-        few = _shares(min(draws.whole, sum(counts)), len(counts)) if whole else counts
-        made = [
-            runs.run(design, p, d[:b], whole=whole) for p, d, b in zip(source.places, drawn, few, strict=True) if b
-        ]
-        return runs.together(made)
-
-    return run
-
-
-def _by_outcome(source: Resampled, draws: Draws) -> Runner:
-    """Runs a design on simulated outcomes under the study's own rollout."""
-
-    def run(design: str) -> Run:
-        if design not in DESIGNS:
-            raise DesignError("no rollout can be moved here, and on simulated outcomes only comparisons are run")
-        return weighed(design, source, draws.weighed, draws.seed)
-
-    return run
-
-
-def _shares(draws: int, places: int) -> list[int]:
-    """Draws spread evenly over places."""
-    return [draws // places + (k < draws % places) for k in range(places)]
 
 
 def _anticipation(panel: Panel, designs: tuple[str, ...]) -> int:

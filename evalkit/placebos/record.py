@@ -17,6 +17,7 @@ Natl Acad Sci 115:2571, on calibration by negative controls.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -99,6 +100,16 @@ class Calibrated:
         low, high = np.quantile(self.statistics, [tail, 1 - tail])
         return float(estimate - high * error), float(estimate - low * error)
 
+    def figures(self) -> dict[str, Any]:
+        """Everything by name, for programs, and every draw's estimate and standard error."""
+        simple = ("draws", "false_positive", "monte_carlo", "bias", "typical", "spread", "ratio")
+        draws = {
+            "estimates": self.run.estimate.tolist(),
+            "std_errors": self.run.error.tolist(),
+            "lost": self.run.lost,
+        }
+        return {name: getattr(self, name) for name in simple} | draws
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -122,3 +133,12 @@ class Calibration:
         where = "nothing to draw from" if self.source is None else self.source.sentence()
         rates = "; ".join(f"{d} {100 * r.false_positive:.1f}% of {r.draws}" for d, r in self.found.items())
         return f"Calibration on {where}. Taken for an effect: {rates or 'no design'}."
+
+    def figures(self) -> dict[str, Any]:
+        """Everything by name, for programs, at full precision."""
+        return {
+            "source": None if self.source is None else self.source.sentence(),
+            "designs": {design: one.figures() for design, one in self.found.items()},
+            "as_selective": {design: one.figures() for design, one in self.leant.items()},
+            "refused": dict(self.refused),
+        }

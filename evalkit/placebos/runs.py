@@ -169,24 +169,27 @@ def _plain(design: str, rows: list[tuple[float, float, float]], kept: list[int],
     return Run(design, estimate, error, half, np.empty((0, 0, 0)), np.empty((0, 0)), lost, whole=True, at=at)
 
 
+def one_by_one(design: str, *, whole: bool) -> bool:
+    """Whether `run` fits a design on one draw after the other."""
+    return design not in (INDEPENDENT, "its") and (whole or design not in DESIGNS)
+
+
 def run(design: str, place: Place, drawn: np.ndarray, *, whole: bool = False) -> Run:
     """A design on drawn rollouts, by the quicker way that it has, or fitted whole."""
+    if one_by_one(design, whole=whole):
+        return fitted(design, place, drawn)
     if design == INDEPENDENT:
         return independent(place, drawn)
-    if design == "its":
-        return series(place, drawn)
-    quick = design in DESIGNS and not whole
-    return weighed(design, place, drawn) if quick else fitted(design, place, drawn)
+    return series(place, drawn) if design == "its" else weighed(design, place, drawn)
 
 
 def together(runs: list[Run]) -> Run:
-    """The same design at several places, as one."""
+    """The same design in several batches, as one."""
 
     def stacked(name: str) -> np.ndarray:
         return np.concatenate([getattr(r, name) for r in runs])
 
     return Run(
         runs[0].design, stacked("estimate"), stacked("error"), stacked("half"), stacked("gram"), stacked("shift"),
-        sum(r.lost for r in runs), runs[0].whole,
-        np.concatenate([r.at + np.array([k, 0]) for k, r in enumerate(runs)]),
+        sum(r.lost for r in runs), runs[0].whole, stacked("at"),
     )  # fmt: skip

@@ -90,10 +90,12 @@ class Engine:
 
     timeout  seconds that one cell may take
     warm     the process that kernels are forked from; None to start each anew
+    given    what kernels that are started anew have in their environment beside this process's, name and value
     """
 
     timeout: int = 600
     warm: str | None = None
+    given: tuple[tuple[str, str], ...] = ()
 
 
 def execute(path: Path, parameters: dict[str, str], folder: Path, engine: Engine, step: Step) -> Executed:
@@ -170,9 +172,9 @@ def kept(path: Path, folder: Path, former: Path) -> Executed:
 
 def _manager(engine: Engine) -> type[AsyncKernelManager]:
     if engine.warm is None:
-        from evalkit.report.kernel import OwnKernelManager
+        from evalkit.report.kernel import with_environment
 
-        return OwnKernelManager
+        return with_environment(dict(engine.given))
     from evalkit.report.forked import manager
 
     return manager(engine.warm)
@@ -211,6 +213,8 @@ def _tidy(notebook: nbformat.NotebookNode) -> None:
     notebook.metadata.pop("papermill", None)
     notebook.cells = [c for c in notebook.cells if "papermill-error-cell-tag" not in c.metadata.get("tags", [])]
     for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []) and "id" in cell:
+            cell["id"] = "injected-parameters"  # papermill draws one by lot
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
 

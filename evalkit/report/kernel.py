@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import ClassVar
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
@@ -28,9 +29,25 @@ def transport(folder: str) -> dict[str, dict[str, str]]:
 class OwnKernelManager(AsyncKernelManager):
     """Starts the running interpreter, whatever kernels are registered on the machine."""
 
+    given: ClassVar[dict[str, str]] = {}
+
     @property
     def kernel_spec(self) -> KernelSpec:
         """The running interpreter's kernel."""
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        env = {name: os.environ.get(name, "1") for name in THREADS}
+        env = {
+            **{name: os.environ.get(name, "1") for name in THREADS},
+            **{n: v.replace("$", "$$") for n, v in self.given.items()},
+        }
         return KernelSpec(argv=argv, env=env, display_name="evalkit", language="python", metadata={"debugger": False})
+
+
+def with_environment(environment: dict[str, str]) -> type[OwnKernelManager]:
+    """The manager of kernels that have more in their environment than this process."""
+    if not environment:
+        return OwnKernelManager
+
+    class GivenKernelManager(OwnKernelManager):
+        given: ClassVar[dict[str, str]] = environment
+
+    return GivenKernelManager

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evalkit.report.execute import Engine
+from evalkit.report.execute import Engine, Executed, Step, execute
 from evalkit.report.forked import Warm
 
 HEAVY = ("credibility", "findings")
@@ -35,6 +35,10 @@ class Kernels:
         if self.warm is None or len(heavy) <= 1:
             return notebooks
         return [heavy[0], *(p for p in notebooks if p not in heavy), *heavy[1:]]
+
+    def execute(self, path: Path, parameters: dict[str, str], folder: Path, step: Step) -> Executed:
+        """Run one notebook and write it, executed, to `folder`."""
+        return execute(path, parameters, folder, self.engine(path.stem), step)
 
     def engine(self, notebook: str) -> Engine:
         """How a notebook is run; waits until the process that it is forked from is ready."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.catalogue import home, open_study
 from evalkit.errors import EvalkitError, RunError
 from evalkit.panel import Panel, build_all
 from evalkit.report import fresh
-from evalkit.report.execute import Executed, check_notebook, execute, kept
+from evalkit.report.execute import Executed, check_notebook, kept
 from evalkit.report.forked import Warm, can_fork
 from evalkit.report.history import keep
 from evalkit.report.kernels import Kernels
@@ -28,7 +28,10 @@ from evalkit.report.results import SEE, seal, write_report
 from evalkit.report.summary import write_index
 from evalkit.study import Study
 
-Means = tuple[ThreadPoolExecutor, Warm | None]  # what notebooks are run with
+if TYPE_CHECKING:
+    from evalkit.report.cluster import Cluster
+    from evalkit.report.sent import Sent
+
 FAILED = "~failed"  # cannot be part of a slug or of an outcome's name
 
 
@@ -38,11 +41,12 @@ class Options:
 
     out      output folder
     outcome  outcome name; None for each study's primary one
-    jobs     notebooks run side by side
+    jobs     notebooks run side by side; nought for as many as processors, or a cluster's threads
     timeout  seconds that one cell may take
     fork     whether kernels are forked from a warm process, where that can be done
     force    whether notebooks are run even where nothing that they depend on has changed
     by       who runs it, for the page on quality assurance
+    scheduler  address of a Dask scheduler on whose workers notebooks are run; None to run them here
     """
 
     out: Path
@@ -52,6 +56,16 @@ class Options:
     fork: bool = True
     force: bool = False
     by: str = ""
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """What notebooks are run with: threads that wait for them, and a warm process or a cluster."""
+
+    pool: ThreadPoolExecutor
+    warm: Warm | None
+    cluster: Cluster | None
 
 
 @dataclass(eq=False)
@@ -67,7 +81,7 @@ class Task:
     name: str
     folder: Path
     notebooks: list[Path]
-    kernels: Kernels
+    kernels: Kernels | Sent
     record: dict[str, Any]
     former: Path
     again: set[str]
@@ -87,18 +101,17 @@ class Outcome:
 def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Outcome]:
     """Run every study's notebooks and publish its report; a failure in one leaves the others alone.
 
-    Raises RunError only when the output folder itself cannot be used. Ctrl-C ends running notebooks
+    Raises RunError only when the output folder itself or the scheduler cannot be used. Ctrl-C ends running notebooks
     before their next cell; reports that were already in place stay.
     """
     out = prepare(options.out)
     ended: list[Outcome] = []
     tasks: list[Task | Outcome] = []
-    fork = options.fork and can_fork()
-    with Warm() if fork else nullcontext() as warm, ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
+    with _means(options, progress) as means:
         try:
             for name in studies:
                 taken = [t.name for t in tasks if isinstance(t, Task)]
-                tasks.append(_start(name, out, options, progress, (pool, warm), taken))
+                tasks.append(_start(name, out, options, progress, means, taken))
             for task in tasks:
                 ended.append(task if isinstance(task, Outcome) else _finished(task, out, progress))
         except KeyboardInterrupt:
@@ -106,10 +119,29 @@ def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Ou
                 if isinstance(task, Task):
                     task.stop.set()  # running notebooks end before their next cell
                     shutil.rmtree(task.folder, ignore_errors=True)
-            pool.shutdown(wait=False, cancel_futures=True)
+            means.pool.shutdown(wait=False, cancel_futures=True)
             raise
     write_text(out / "index.html", write_index(out))
     return ended
+
+
+@contextmanager
+def _means(options: Options, progress: Progress) -> Iterator[Means]:
+    if options.scheduler is not None:
+        from evalkit.report.cluster import cluster
+
+        with (
+            cluster(options.scheduler, progress.say) as found,
+            ThreadPoolExecutor(max_workers=options.jobs or found.threads) as pool,
+        ):
+            yield Means(pool, None, found)
+        return
+    fork = options.fork and can_fork()
+    with (
+        Warm() if fork else nullcontext() as warm,
+        ThreadPoolExecutor(max_workers=options.jobs or default_jobs()) as pool,
+    ):
+        yield Means(pool, warm, None)
 
 
 def report_name(study: Study, outcome: str) -> str:
@@ -121,7 +153,6 @@ def _start(
     name: str, out: Path, options: Options, progress: Progress, means: Means, taken: list[str]
 ) -> Task | Outcome:
     """Validate a study and its data, then hand its notebooks to the pool."""
-    pool, warm = means
     try:
         study = open_study(name)
         outcome = study.outcome(options.outcome)
@@ -131,21 +162,39 @@ def _start(
             check_notebook(path)
         _require_free(report_name(study, outcome.name), taken)
         record = manifest(study, panel, notebooks, options.by)
+        parameters = {"collaborative": _named(study), "outcome": outcome.name}
+        former = out / report_name(study, outcome.name)
+        if means.cluster is None:
+            kernels: Kernels | Sent = Kernels(means.warm, parameters["collaborative"], outcome.name, options.timeout)
+        else:
+            kernels = _sent(means.cluster, study, notebooks, record, former, options.timeout)
         folder = workspace(out, report_name(study, outcome.name))
     except EvalkitError as error:
         return Outcome(name, None, tuple(str(fault) for fault in error.faults))
     except Exception as error:  # noqa: BLE001 - a defect met by one study must not stop the others
         return Outcome(name, None, (f"failed unexpectedly ({type(error).__name__}: {error})",))
-    # a slug where it means this protocol, so that no path of this machine stands in the report
-    inside = study.path.parent == (home() / "data" / "collaboratives").resolve()
-    parameters = {"collaborative": study.slug if inside else str(study.path), "outcome": outcome.name}
-    kernels = Kernels(warm, parameters["collaborative"], outcome.name, options.timeout)
-    former = out / report_name(study, outcome.name)
     again = set() if options.force else fresh.reusable(former, record["inputs"])
     task = Task(study, panel, former.name, folder, notebooks, kernels, record, former, again)
-    submitted = {p: pool.submit(_one, p, parameters, task, progress) for p in kernels.order(notebooks)}
+    submitted = {p: means.pool.submit(_one, p, parameters, task, progress) for p in kernels.order(notebooks)}
     task.running = [submitted[path] for path in notebooks]
     return task
+
+
+def _named(study: Study) -> str:
+    """A slug where it means this protocol, so that no path of this machine stands in the report."""
+    inside = study.path.parent == (home() / "data" / "collaboratives").resolve()
+    return study.slug if inside else str(study.path)
+
+
+def _sent(
+    cluster: Cluster, study: Study, notebooks: list[Path], record: dict[str, Any], former: Path, timeout: int
+) -> Sent:
+    """A study's notebooks on a cluster. Raises RunError where a worker has other files than this machine."""
+    from evalkit.report.sent import Sent, wanted
+
+    same = wanted(study, notebooks, record)
+    cluster.require_same(same)
+    return Sent(cluster, same, former, timeout)
 
 
 def _require_free(name: str, taken: list[str]) -> None:
@@ -162,7 +211,7 @@ def _one(path: Path, parameters: dict[str, str], task: Task, progress: Progress)
     if path.stem in task.again:
         progress.say(f"{task.study.slug}: {path.stem}: as before, nothing that it depends on has changed")
         return kept(path, task.folder, task.former)
-    done = execute(path, parameters, task.folder, task.kernels.engine(path.stem), step)
+    done = task.kernels.execute(path, parameters, task.folder, step)
     progress.done(task.study.slug, path.stem, done.seconds, done.failure.error if done.failure else "")
     return done
 

@@ -138,11 +138,15 @@ class Case(spc.Varying):
         """How far trends may have parted, measured by means of half a year: months alone are mostly chance."""
         return checks.sensitivity_bounds(estimate, self.panel, block=HALF_YEAR[self.study.frequency])
 
+    @property
+    def calibrated(self) -> tuple[str, ...]:
+        """The designs that are put to pseudo-collaboratives."""
+        return tuple(dict.fromkeys((*designs(self.panel), *SENSITIVITY, placebos.INDEPENDENT)))
+
     @remembered
     def calibration(self, draws: placebos.Draws = DRAWS) -> placebos.Calibration:
         """The record, on pseudo-collaboratives that changed nothing, of the designs that a finding rests on."""
-        asked = tuple(dict.fromkeys((*designs(self.panel), *SENSITIVITY, placebos.INDEPENDENT)))
-        return placebos.calibrate(self.panel, asked, draws)
+        return placebos.calibrate(self.panel, self.calibrated, draws)
 
     def power_checks(self, record: placebos.Calibration) -> list[Check]:
         """What each design between units would have found; from the record alone, before any result."""
