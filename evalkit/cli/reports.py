@@ -132,8 +132,8 @@ def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
 
     by = (options.by or "").strip()[:LONGEST_NAME]
     chosen = Options(
-        out, options.outcome, options.jobs or 0, options.timeout, fork=not options.no_fork, force=options.force, by=by,
-        scheduler=options.scheduler,
+        out, options.outcome, options.jobs or 0, options.timeout, fork=not options.no_fork, force=options.force,
+        by=by, scheduler=options.scheduler,
     )  # fmt: skip
     with progress() as shown, catalogue.reporting_to(out):
         return run_studies([one.name for one in due], chosen, shown)

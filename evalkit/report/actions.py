@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit import numbers
-from evalkit.report.folder import LARGEST, line, manifests
+from evalkit.report.folder import line, manifests
 
 LONGEST = 600  # characters of a text
 SHOWN = 6  # estimates of a report
@@ -129,9 +129,7 @@ def _estimates(heads: list[Any]) -> Iterator[str]:
 
 def _sizes(report: Path) -> Iterator[str]:
     for page in sorted(report.glob("*.html")):
-        size = page.stat().st_size
-        mark = " (large)" if size > LARGEST else ""
-        yield markdown(f"{page.stem}: {size / 1000:.0f} kB{mark}")
+        yield markdown(f"{page.stem}: {page.stat().st_size / 1000:.0f} kB")
 
 
 def _list(record: dict[str, Any] | None, name: str) -> list[Any]:

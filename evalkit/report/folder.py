@@ -14,7 +14,7 @@ from evalkit.errors import RunError
 from evalkit.report.audit import problems
 from evalkit.report.fresh import MANIFEST
 
-LARGEST = 120_000  # bytes of a page
+LARGEST, FIGURES = 120_000, 4  # bytes of a page, and up to how many figures; every further one may add its share
 WHOLE = "-report.html"  # how a whole report in one file is called, which may be larger
 OUTSIDE = frozenset({"http", "https", "mailto", "tel"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -29,7 +29,7 @@ class Page:
     problems: tuple[str, ...]
 
 
-def audit(folder: Path, largest: int = LARGEST) -> list[Page]:
+def audit(folder: Path) -> list[Page]:
     """Every page of a folder of reports, or of one report, in order of name.
 
     Checked: what `audit.problems` does, the size (but of a whole report in one file), and that links within the
@@ -44,7 +44,7 @@ def audit(folder: Path, largest: int = LARGEST) -> list[Page]:
         Page(
             path.relative_to(root).as_posix(),
             path.stat().st_size,
-            tuple(map(line, [*problems(text), *_size(path, largest), *_links(path, read, root)])),
+            tuple(map(line, [*problems(text), *_size(path, text), *_links(path, read, root)])),
         )
         for path, text in texts.items()
     ]
@@ -77,11 +77,16 @@ def line(text: str) -> str:
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
-def _size(path: Path, largest: int) -> list[str]:
-    size = path.stat().st_size
-    if size <= largest or path.name.endswith(WHOLE):
+def largest(text: str) -> int:
+    """Bytes that a page may have, by how many figures it shows."""
+    return LARGEST // FIGURES * max(FIGURES, text.count("<figure"))
+
+
+def _size(path: Path, text: str) -> list[str]:
+    size, most = path.stat().st_size, largest(text)
+    if size <= most or path.name.endswith(WHOLE):
         return []
-    return [f"the page has {size / 1000:.0f} kB, more than {largest / 1000:.0f}"]
+    return [f"the page has {size / 1000:.0f} kB, more than {most / 1000:.0f}"]
 
 
 class _Read(HTMLParser):
