@@ -64,9 +64,9 @@ def test_steps_lead_to_the_same_points(first, line, closed):
 
 
 def test_steps_are_written_in_the_shortest_way():
-    assert steps("M 10 20.04 \nL 12.5 20 \nL 12.5 19.5 \nL 13 19 \nL 13.5 18 \nz") == "M10 20 h2.5 v-.5 l.5-.5 .5-1z"
-    assert steps("M 0 0 \nL 1 1 \nM 5 5 \nL 6 6") == "M0 0 l1 1 M5 5 l1 1"
-    assert steps("M -0.0000001 3.5 \nC 1 4 2 4 3 3 \nQ 4 2 5 3") == "M0 3.5 c1 .5 2 .5 3-.5 q1-1 2 0"
+    assert steps("M 10 20.04 \nL 12.5 20 \nL 12.5 19.5 \nL 13 19 \nL 13.5 18 \nz") == "M10 20h2.5v-.5l.5-.5 .5-1z"
+    assert steps("M 0 0 \nL 1 1 \nM 5 5 \nL 6 6") == "M0 0l1 1m4 4l1 1"
+    assert steps("M -0.0000001 3.5 \nC 1 4 2 4 3 3 \nQ 4 2 5 3") == "M0 3.5c1 .5 2 .5 3-.5q1-1 2 0"
 
 
 def drawn(hash_salt="a", text="x & <y> 'z'"):
@@ -127,7 +127,7 @@ def test_names_that_nobody_sees_make_no_difference():
     assert drawn("a") != drawn("b")
 
 
-@pytest.mark.parametrize("text", ["</text><script>x</script>", "a' onload='x", "&lt;", "]]>", "{{ x }}", "中文 – −"])
+@pytest.mark.parametrize("text", ["</text><script>x</script>", "a' onload='x", "&lt;", "]]>", "{{ x }}", "é – −"])
 def test_words_stay_words(text):
     root = fromstring(compact(drawn(text=text)))
     assert text in [e.text for e in named(root, "text")]

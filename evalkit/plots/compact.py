@@ -79,7 +79,7 @@ def _kept(name: str, value: str) -> str:
     if name in PLACED:
         return _rounded(value)
     if name == "transform":
-        return SHIFT.sub(lambda found: _rounded(found[0]), TURN.sub(_turned, value)).strip()
+        return _rounded(value) if SHIFT.fullmatch(value) else TURN.sub(_turned, value).strip()
     return value
 
 
@@ -115,19 +115,19 @@ def steps(path: str) -> str:
             out.append("z")
             here, last = start, "z"
             continue
-        letter, numbers = _step(command, points, here)
-        words = [_number(n) for n in numbers]
+        letter, numbers = _step(command, points, here if out else None)
+        words = " ".join(_number(n) for n in numbers)
         # a letter goes without saying where it repeats; pairs after a move are lines
-        out.append(" ".join(words) if letter == last and letter in "lqc" else letter + " ".join(words))
+        out.append(f" {words}" if letter == last and letter in "lqc" else letter + words)
         here, last = points[-1], letter
         if command == "M":
             start = here
-    return re.sub(r" -", "-", " ".join(out).replace(" z", "z")).replace("z ", "z")
+    return "".join(out).replace(" -", "-")
 
 
-def _step(command: str, points: list[tuple[int, int]], here: tuple[int, int]) -> tuple[str, list[int]]:
-    """The letter and figures of one command, relative to where the pen is; a move says where it goes."""
-    if command == "M":
+def _step(command: str, points: list[tuple[int, int]], here: tuple[int, int] | None) -> tuple[str, list[int]]:
+    """The letter and figures of one command, relative to where the pen is; the first move says where it goes."""
+    if here is None:
         return "M", list(points[0])
     moves = [(x - here[0], y - here[1]) for x, y in points]
     if command == "L" and moves[0][1] == 0:
