@@ -81,8 +81,8 @@ def find(study: str) -> Path:
     """The protocol of a slug or a path. Raises StudyError with a suggestion when there is none."""
     path = Path(study)
     if path.suffix in ENDINGS:
-        if path.is_file():
-            return path.resolve()
+        if _is_file(path):
+            return path.parent.resolve() / path.name
         raise StudyError("there is no such protocol file", study)
     known = {p.stem: p for p in protocols()}
     if study in known:
@@ -94,6 +94,13 @@ def find(study: str) -> Path:
         else f"known: {', '.join(known) or 'none'}; or give a path to a .yml file"
     )
     raise StudyError(f"there is no study called '{study}'", fix=hint)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def open_study(study: str) -> Study:

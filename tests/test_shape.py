@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "evalkit"
 LEVELS = {
-    "errors": 0, "markup": 0, "numbers": 0, "periods": 0, "instruments": 0, "remember": 0,
+    "errors": 0, "files": 0, "markup": 0, "numbers": 0, "texts": 0, "periods": 0, "instruments": 0, "remember": 0,
     "study": 1, "catalogue": 1, "estimate": 1, "columns": 1, "inference": 1,
     "sources": 2, "panel": 2, "simulate": 2,
     "estimators": 3,

@@ -88,7 +88,7 @@ def _read(study: Study) -> Table:
     protocol, rollout = study.protocol, study.protocol.rollout
     path = study.resolve(rollout.path)
     table = read_table(path)
-    if table.notes:
+    if not table.utf8:
         raise DataError("is not UTF-8 text", path.name, "save it as UTF-8")
     needed = {rollout.unit: "rollout.unit", rollout.joined: "rollout.joined"}
     for part, column in _described(rollout):

@@ -143,7 +143,7 @@ def read_lock(protocol: Path) -> Lock | None:
     if not path.exists():
         return None
     try:
-        content = path.read_bytes()
+        content = files.read(path)
     except OSError as error:
         raise StudyError(f"the lock cannot be read ({error.strerror})", path.name) from None
     try:

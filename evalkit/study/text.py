@@ -7,17 +7,20 @@ duplicate keys and several documents are refused: they hide what a protocol says
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from evalkit import files
 from evalkit.errors import Fault, StudyError
+from evalkit.texts import HIDDEN
 
 LARGEST = 200_000  # bytes; a protocol is a page or two
 DEEPEST = 40
+MOST_UNSEEN = 100  # characters named one by one
 NULLS = {"", "~", "null", "Null", "NULL"}
 
 Location = tuple[str | int, ...]
@@ -71,7 +74,7 @@ def read_tree(path: Path) -> Tree:
 
 def _read_text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = files.read(path)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StudyError(f"the protocol cannot be read ({reason})", str(path)) from None
@@ -87,7 +90,9 @@ def _read_text(path: Path) -> str:
 
 def _hidden_faults(text: str, name: str) -> list[Fault]:
     """Syntax errors and the YAML features that can hide or execute something."""
-    faults: list[Fault] = []
+    faults = _unseen(text, name)
+    if faults:
+        return faults
     documents = depth = 0
     try:
         for event in yaml.parse(text, Loader=yaml.BaseLoader):
@@ -114,6 +119,15 @@ def _hidden_faults(text: str, name: str) -> list[Fault]:
     return faults
 
 
+def _unseen(text: str, name: str) -> list[Fault]:
+    """Characters that cannot be seen, in comments too: they make a reader see another protocol than is read."""
+    at = {text.count("\n", 0, found.start()) + 1: found[0] for found in islice(HIDDEN.finditer(text), MOST_UNSEEN)}
+    return [
+        Fault(f"character U+{ord(sign):04X} is not allowed", f"{name}:{line}", "remove it; it cannot be seen")
+        for line, sign in at.items()
+    ]
+
+
 def _line(mark: Any) -> int:  # noqa: ANN401 - PyYAML's own or its C twin's mark
     return int(mark.line) + 1
 
@@ -126,8 +140,8 @@ def _refused(event: yaml.Event) -> list[tuple[str, str]]:
     elif anchor:
         out.append((f"anchor `&{anchor}` is not allowed", "write the value out where it is used"))
     value = getattr(event, "value", None) or ""
-    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in value):
-        out.append(("a text holds a control character or half of one", "remove the escape"))
+    if found := HIDDEN.search(value):
+        out.append((f"a text holds U+{ord(found[0]):04X}, a control character or half of one", "remove the escape"))
     if tag:
         out.append((f"tag `{tag}` is not allowed", "remove it; values are plain text"))
     return out
