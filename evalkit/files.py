@@ -31,7 +31,7 @@ def read(path: Path) -> bytes:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8", "replace"))  # file names may hold half a character
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -56,7 +56,9 @@ def held(path: Path, wait: float, waiting: Callable[[], None] = lambda: None) ->
     """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
-    except PermissionError:
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
         handle = os.open(path, READ)
     until, told = time.monotonic() + wait, False
     try:

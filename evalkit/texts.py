@@ -35,7 +35,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def cell(text: str) -> str:
-    """A text as a cell of a CSV file: a spreadsheet would compute one that begins like a formula, so a `'` goes first.
+    """A text as a cell of a CSV file, with a `'` before what a spreadsheet would take for a formula and compute.
 
     Numbers are no texts and stay as they are.
     """

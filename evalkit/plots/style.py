@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from evalkit import markup, periods
 from evalkit.estimate import Estimate, Refusal
 from evalkit.markup import Shown
+from evalkit.texts import clean
 
 DARK_BLUE, ORANGE, GREY, TURQUOISE = "#12436D", "#F46A25", "#3D3D3D", "#28A197"
 LIGHT_GREY, SHADE, GRID = "#768692", "#F0F4F5", "#D8DDE0"
@@ -71,7 +72,7 @@ def shown(figure: Figure, alt: str, caption: str, header: Sequence[str], rows: S
     numeric = [False, *[True] * (len(header) - 1)]
     table = markup.table(header, rows, f"Data: {caption}", numeric)
     text = f"[figure] {caption}. {alt}"
-    drawing = canonical(buffer.getvalue().decode("utf-8")).encode("utf-8")
+    drawing = canonical(clean(buffer.getvalue().decode("utf-8"))).encode("utf-8")
     return Shown(markup.figure(drawing, alt, caption, table), text, {"figure": {"alt": alt}})
 
 

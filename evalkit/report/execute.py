@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 PARAMETERS = {"collaborative", "outcome"}
 START_SECONDS = 120
+MOST_SHOWN = 20_000_000  # characters that one cell may show
 
 Step = Callable[[int, int, str], None]  # cell number, cells in all, heading above it
 
@@ -112,8 +112,9 @@ def execute(path: Path, parameters: dict[str, str], folder: Path, engine: Engine
     error = _papermill(path, output, parameters, engine, step)
     notebook = nbformat.read(output, as_version=4) if output.exists() else nbformat.read(path, as_version=4)
     _tidy(notebook)
+    loud = _shortened(notebook)
     nbformat.write(notebook, output)
-    failure = None if error is None else _failure(notebook, error)
+    failure = loud if error is None else _failure(notebook, error)
     return Executed(path.stem, heading_above(notebook, 0), notebook, time.monotonic() - started, failure)
 
 
@@ -123,10 +124,10 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], engine: Eng
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
-    from evalkit.report.kernel import transport
+    from evalkit.report.kernel import private, transport
 
     headings: list[str] = []
-    sockets = tempfile.mkdtemp(prefix="ek-")
+    sockets = private()
 
     def before(cell: nbformat.NotebookNode, cell_index: int) -> None:
         headings.append(_heading(cell) or (headings[-1] if headings else ""))
@@ -213,6 +214,25 @@ def _tidy(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
+
+
+def _shortened(notebook: nbformat.NotebookNode) -> Failure | None:
+    """Take out what a cell showed beyond all measure, and say so: no browser would open such a page."""
+    found = None
+    for number, cell in enumerate(notebook.cells, 1):
+        size = sum(_size(output) for output in cell.get("outputs", []))
+        if size <= MOST_SHOWN:
+            continue
+        said = f"the cell showed {size / 1e6:.0f} MB, and a page takes {MOST_SHOWN / 1e6:.0f} MB of a cell"
+        cell.outputs = [nbformat.v4.new_output("error", ename="TooMuch", evalue=said)]
+        found = found or Failure(number, heading_above(notebook, number - 1), said)
+    return found
+
+
+def _size(value: Any) -> int:  # noqa: ANN401 - any part of an output
+    if isinstance(value, dict):
+        return sum(map(_size, value.values()))
+    return sum(map(_size, value)) if isinstance(value, list) else len(str(value))
 
 
 def payloads(notebook: nbformat.NotebookNode, kind: str) -> list[Any]:

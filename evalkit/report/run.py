@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -15,18 +14,21 @@ from typing import Any
 
 from evalkit.catalogue import home, open_study
 from evalkit.errors import EvalkitError, RunError
+from evalkit.files import remove
 from evalkit.panel import Panel, build_all
 from evalkit.report import fresh
 from evalkit.report.execute import Executed, check_notebook, execute, kept
 from evalkit.report.forked import Warm, can_fork
 from evalkit.report.history import keep
+from evalkit.report.kernel import end_all, sweep
 from evalkit.report.kernels import Kernels
 from evalkit.report.manifest import manifest
 from evalkit.report.progress import Progress
-from evalkit.report.publish import prepare, put_in_place, workspace, write_text
+from evalkit.report.publish import INDEX, opened, put_in_place, require_ours, workspace, write_text
 from evalkit.report.results import SEE, seal, write_report
 from evalkit.report.summary import write_index
 from evalkit.study import Study
+from evalkit.texts import visible
 
 Means = tuple[ThreadPoolExecutor, Warm | None]  # what notebooks are run with
 FAILED = "~failed"  # cannot be part of a slug or of an outcome's name
@@ -85,10 +87,21 @@ class Outcome:
 def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Outcome]:
     """Run every study's notebooks and publish its report; a failure in one leaves the others alone.
 
-    Raises RunError only when the output folder itself cannot be used. Ctrl-C ends running notebooks
-    before their next cell; reports that were already in place stay.
+    Raises RunError only when the output folder itself cannot be used. Ctrl-C ends running notebooks at once; reports
+    that were already in place stay.
     """
-    out = prepare(options.out)
+    sweep()
+    with opened(options.out, progress.say) as out:
+        ended = _all(studies, options, progress, out)
+        try:
+            write_text(out / INDEX, write_index(out))
+        except OSError as error:
+            ended.append(Outcome("index", None, (f"cannot be written ({error.strerror})",)))
+    return ended
+
+
+def _all(studies: Sequence[str], options: Options, progress: Progress, out: Path) -> list[Outcome]:
+    """Every study's notebooks side by side; what is stopped by the user ends at once."""
     ended: list[Outcome] = []
     tasks: list[Task | Outcome] = []
     fork = options.fork and can_fork()
@@ -102,11 +115,12 @@ def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Ou
         except KeyboardInterrupt:
             for task in tasks:
                 if isinstance(task, Task):
-                    task.stop.set()  # running notebooks end before their next cell
-                    shutil.rmtree(task.folder, ignore_errors=True)
+                    task.stop.set()  # notebooks that wait end before their first cell
             pool.shutdown(wait=False, cancel_futures=True)
+            if warm is not None:
+                warm.end()
+            end_all()  # cells that run may run for long
             raise
-    write_text(out / "index.html", write_index(out))
     return ended
 
 
@@ -128,6 +142,7 @@ def _start(
         for path in notebooks:
             check_notebook(path)
         _require_free(report_name(study, outcome.name), taken)
+        require_ours(out / report_name(study, outcome.name))
         record = manifest(study, panel, notebooks)
         folder = workspace(out, report_name(study, outcome.name))
     except EvalkitError as error:
@@ -170,10 +185,7 @@ def _finished(task: Task, out: Path, progress: Progress) -> Outcome:
     try:
         return _finish(task, out, progress)
     except Exception as error:  # noqa: BLE001 - a full disk or a defect met by one study
-        shutil.rmtree(task.folder, ignore_errors=True)
-        line = f"{task.study.slug}: the report could not be written ({type(error).__name__}: {error})"
-        progress.say(line)
-        return Outcome(task.study.slug, None, (line,))
+        return Outcome(task.study.slug, None, (f"the report could not be written ({type(error).__name__}: {error})",))
 
 
 def _finish(task: Task, out: Path, progress: Progress) -> Outcome:
@@ -184,6 +196,8 @@ def _finish(task: Task, out: Path, progress: Progress) -> Outcome:
             executed.append(future.result())
         except EvalkitError as error:
             failures.append(f"{task.study.slug}: {path.stem}: {error}")
+        except Exception as error:  # noqa: BLE001 - the other notebooks have their results
+            failures.append(f"{task.study.slug}: {path.stem}: {visible(f'{type(error).__name__}: {error}')}")
     record = {**task.record, "created": datetime.now(UTC).isoformat(timespec="seconds")}
     try:
         failures += write_report(task.folder, task.study, task.panel, executed, record)
@@ -209,7 +223,7 @@ def _place(task: Task, out: Path, *, failed: bool) -> Path:
         if before is not None and before.get("status") == "complete":
             name = f"{name}{FAILED}"
     elif (out / f"{name}{FAILED}").exists():
-        shutil.rmtree(out / f"{name}{FAILED}")
+        remove(out / f"{name}{FAILED}")
     try:
         return put_in_place(task.folder, out, name)
     except OSError as error:

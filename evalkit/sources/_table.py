@@ -126,7 +126,7 @@ def _csv(path: Path) -> Table:
 
 
 def _seen(text: str, name: str) -> tuple[str, tuple[str, ...]]:
-    """Text without what cannot be seen: two codes that look alike must be one code, and none may turn its line round."""
+    """Text without what cannot be seen: codes that look alike must be one code, and none may turn its line round."""
     if HIDDEN.search(text) is None:
         return text, ()
     seen = clean(text)

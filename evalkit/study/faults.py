@@ -116,7 +116,8 @@ def _got(given: object) -> str:
 def _echo(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
     """A list counted as too short only because its items were refused: already reported."""
     at = detail["loc"]
-    return detail["type"] == "too_short" and any(d["loc"][: len(at)] == at and len(d["loc"]) > len(at) for d in details)
+    inside = (other["loc"] for other in details if len(other["loc"]) > len(at))
+    return detail["type"] == "too_short" and any(loc[: len(at)] == at for loc in inside)
 
 
 def _in_tree(loc: tuple[int | str, ...], tree: Tree) -> Location:

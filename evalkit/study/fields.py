@@ -13,7 +13,9 @@ from evalkit.texts import LONGEST_NAME
 
 SLUG = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 LONGEST_TEXT, LONGEST_PATH = 5_000, 1_000  # characters
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?!\\)|//|\\\\")  # a scheme of two letters or more, or a network share
+_ADDRESS = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]+:(?!\\)|//|\\\\"
+)  # a scheme (a drive has one letter), or a network share
 DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 
 

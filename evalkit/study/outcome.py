@@ -30,9 +30,7 @@ class Outcome(Strict):
         Name | None,
         Field(description="The outcome of which this is another definition; it then has no role of its own."),
     ] = None
-    per: Annotated[
-        Number, Field(gt=0, description="A rate is per this many of the denominator.")
-    ] = 1.0
+    per: Annotated[Number, Field(gt=0, description="A rate is per this many of the denominator.")] = 1.0
     report: Annotated[Line, Field(description="Unit of report; default by kind.")] = ""
     target: Annotated[
         Number | None,
