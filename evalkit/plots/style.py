@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -19,6 +20,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
 
 from evalkit import markup, periods
 from evalkit.estimate import Estimate, Refusal
@@ -28,6 +31,7 @@ from evalkit.texts import clean
 DARK_BLUE, ORANGE, GREY, TURQUOISE = "#12436D", "#F46A25", "#3D3D3D", "#28A197"
 LIGHT_GREY, SHADE, GRID = "#768692", "#F0F4F5", "#D8DDE0"
 MOST_TICKS = 9
+LONGEST = 120  # characters of a text in a drawing
 
 ID = re.compile(r'\bid="([^"]+)"')
 REFERENCE = re.compile(r"""(["(])#([^")]+)([")])""")
@@ -66,7 +70,10 @@ def canvas(width: float = 8.0, height: float = 4.2) -> Iterator[tuple[Figure, Ax
 def shown(figure: Figure, alt: str, caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Shown:
     """The drawing as a fragment: alt text, caption, and a table with the data behind it."""
     buffer = io.BytesIO()
-    with mpl.rc_context(RC):
+    with mpl.rc_context(RC), warnings.catch_warnings():
+        # The reader's browser has fonts of its own; the text is kept as text.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
+        _shorten(figure)
         _settle(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     numeric = [False, *[True] * (len(header) - 1)]
@@ -74,6 +81,21 @@ def shown(figure: Figure, alt: str, caption: str, header: Sequence[str], rows: S
     text = f"[figure] {caption}. {alt}"
     drawing = canonical(clean(buffer.getvalue().decode("utf-8"))).encode("utf-8")
     return Shown(markup.figure(drawing, alt, caption, table), text, {"figure": {"alt": alt}})
+
+
+def _shorten(figure: Figure) -> None:
+    """Cut texts that no figure has room for: names from data are as long as they like."""
+    for text in figure.findobj(Text):
+        text.set_text(_cut(clean(text.get_text())))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            drawn = axis.get_major_formatter()
+            if isinstance(drawn, FixedFormatter):
+                drawn.seq = [_cut(clean(str(label))) for label in drawn.seq]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _settle(figure: Figure) -> None:

@@ -64,12 +64,11 @@ def opened(out: Path, say: Callable[[str], None], wait: float = WAIT) -> Iterato
 def recover(out: Path) -> None:
     """Put back reports that a stopped run had moved aside, and clear what it left; for who holds the lock."""
     for old in out.glob(".*.old"):
-        if _is_report(old):
-            target = out / old.name.removeprefix(".").removesuffix(".old")
-            if target.exists():
-                files.remove(old)
-            else:
-                old.rename(target)
+        target = out / old.name.removeprefix(".").removesuffix(".old")
+        if old.is_dir() and _is_report(target):
+            files.remove(old)
+        elif _is_report(old) and not target.exists():
+            old.rename(target)
     _sweep(out, own=False)
 
 

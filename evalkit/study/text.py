@@ -23,6 +23,8 @@ DEEPEST = 40
 MOST_UNSEEN = 100  # characters named one by one
 NULLS = {"", "~", "null", "Null", "NULL"}
 
+LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # the C library's parser, where it is there
+
 Location = tuple[str | int, ...]
 
 
@@ -62,7 +64,7 @@ def read_tree(path: Path) -> Tree:
     faults = _hidden_faults(text, path.name)
     if faults:
         raise StudyError(faults)
-    root = yaml.compose(text, Loader=yaml.BaseLoader)
+    root = yaml.compose(text, Loader=LOADER)
     if not isinstance(root, yaml.MappingNode):
         raise StudyError("a protocol is a mapping of `key: value` lines", path.name, "see `evalkit new`")
     reader = _Reader(path.name)
@@ -95,7 +97,7 @@ def _hidden_faults(text: str, name: str) -> list[Fault]:
         return faults
     documents = depth = 0
     try:
-        for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        for event in yaml.parse(text, Loader=LOADER):
             line = _line(event.start_mark)
             documents += isinstance(event, yaml.DocumentStartEvent)
             depth += isinstance(event, yaml.CollectionStartEvent)
@@ -161,7 +163,7 @@ class _Reader:
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*location, i)) for i, child in enumerate(node.value)]
-        plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        plain = isinstance(node, yaml.ScalarNode) and not node.style
         return None if plain and node.value in NULLS else node.value
 
     def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
