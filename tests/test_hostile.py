@@ -229,8 +229,11 @@ def nasty(make):
     usable = dict.fromkeys(" ".join(clean(n).split())[:200] for n in NASTY)
     names = [n for n in usable if n and n not in ("-", ".")]
     labels = sorted((n for n in names if not n.startswith("<!")), key=len)
-    return [_panel(make, names[i : i + 24], label=labels[-1 - i // 24], event=labels[i // 24], report=names[i])
-            for i in range(0, len(names), 24)]  # fmt: skip
+    return [
+        _panel(make, names[i : i + 24], label=f"L {labels[-1 - i // 24]}"[:200], event=f"E {labels[i // 24]}"[:200],
+               report=f"R {names[i]}"[:200])
+        for i in range(0, len(names), 24)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FIGURES)

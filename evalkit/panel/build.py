@@ -30,6 +30,7 @@ from evalkit.panel.zeros import implausible
 from evalkit.sources import Tidy, read
 from evalkit.study import Outcome, Study
 from evalkit.study.fields import Columns
+from evalkit.study.study import there
 
 
 def build_all(study: Study, tidy: Tidy | None = None) -> dict[str, Panel]:
@@ -94,7 +95,7 @@ def _tidy(study: Study) -> Tidy:
         return read(study)
     except DataError as error:
         faults = list(error.faults)
-    if study.resolve(study.protocol.rollout.path).exists():
+    if there(study.resolve(study.protocol.rollout.path)):
         try:
             faults += read_roster(study)[1]
         except DataError as error:

@@ -21,7 +21,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FuncFormatter
 
 from evalkit import markup, periods
 from evalkit.estimate import Estimate, Refusal
@@ -31,7 +31,7 @@ from evalkit.texts import clean
 DARK_BLUE, ORANGE, GREY, TURQUOISE = "#12436D", "#F46A25", "#3D3D3D", "#28A197"
 LIGHT_GREY, SHADE, GRID = "#768692", "#F0F4F5", "#D8DDE0"
 MOST_TICKS = 9
-LONGEST = 120  # characters of a text in a drawing
+LONGEST, LONGEST_TICK = 120, 60  # characters of a text in a drawing, and beside an axis
 
 ID = re.compile(r'\bid="([^"]+)"')
 REFERENCE = re.compile(r"""(["(])#([^")]+)([")])""")
@@ -89,13 +89,16 @@ def _shorten(figure: Figure) -> None:
         text.set_text(_cut(clean(text.get_text())))
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            drawn = axis.get_major_formatter()
-            if isinstance(drawn, FixedFormatter):
-                drawn.seq = [_cut(clean(str(label))) for label in drawn.seq]
+            if not isinstance(axis.get_major_formatter(), FuncFormatter):  # numbers
+                continue
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            short = [_cut(clean(label), LONGEST_TICK) for label in labels]
+            if short != labels:
+                axis.set_ticks(axis.get_majorticklocs(), short)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+def _cut(text: str, most: int = LONGEST) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _settle(figure: Figure) -> None:

@@ -165,7 +165,8 @@ def load(path: Path) -> Study:
     return Study(slug, here, hashlib.sha256(files.read(path)).hexdigest(), protocol, lock)
 
 
-def _there(path: Path) -> bool:
+def there(path: Path) -> bool:
+    """Whether there is such a file or folder, as far as one may look."""
     try:
         return path.exists()
     except OSError:  # a name that is too long, a folder that may not be entered
@@ -182,5 +183,5 @@ def missing_files(study: Study) -> list[Fault]:
             f"looked for {study.resolve(path)}",
         )
         for part, path in named.items()
-        if not _there(study.resolve(path))
+        if not there(study.resolve(path))
     ]
