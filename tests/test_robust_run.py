@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, modes 
 
 
 class Bench:
-    """A workbench of its own in a short folder (sockets want short paths), whose processes can be told from others."""
+    """A workbench in a short folder (sockets want short paths), whose processes can be told from others."""
 
     def __init__(self, top: Path) -> None:
         self.top, self.home, self.temp = top, top / "h", top / "t"
@@ -138,14 +138,14 @@ def killed_at(bench, moments):
 
 @linux
 def test_a_run_killed_at_any_moment_leaves_a_whole_report_and_no_process(bench):
-    draw = random.Random(8)
+    draw = random.Random(8)  # noqa: S311
     killed_at(bench, [draw.uniform(0.05, 1.05) for _ in range(12)])
 
 
 @linux
 @pytest.mark.slow
 def test_a_run_killed_at_many_moments_leaves_a_whole_report_and_no_process(bench):
-    draw = random.Random(9)
+    draw = random.Random(9)  # noqa: S311
     killed_at(bench, [draw.uniform(0.0, 1.1) for _ in range(60)])
 
 
@@ -251,9 +251,9 @@ def test_a_folder_that_stays_held_is_refused_and_a_dead_holder_holds_nothing(tmp
         "import os, sys; from pathlib import Path; from evalkit import files\n"
         "with files.held(Path(sys.argv[1]), 1): os.kill(os.getpid(), 9)"
     )
-    subprocess.run(
-        [sys.executable, "-c", program, tmp_path / publish.LOCK], env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", program, tmp_path / publish.LOCK], env=env, check=False)
+    assert ended.returncode == -9
     with publish.opened(tmp_path, said.append, wait=0.0):
         assert len(said) == 1
 
@@ -301,7 +301,7 @@ def test_a_full_disk_is_one_line_and_the_old_report_stays(bench):
     site = bench.top / "s"
     site.mkdir()
     (site / "sitecustomize.py").write_text(LIMITED.format(limit=2048), encoding="utf-8")
-    code, out, err = bench.run("uec", "--force", env={"PYTHONPATH": f"{site}{os.pathsep}{ROOT}"})
+    code, _, err = bench.run("uec", "--force", env={"PYTHONPATH": f"{site}{os.pathsep}{ROOT}"})
     assert code == 1
     lines = [line for line in err.splitlines() if "File too large" in line]
     assert [line for line in lines if line.startswith("uec: the report could not be written")], err
@@ -312,7 +312,7 @@ def test_a_full_disk_is_one_line_and_the_old_report_stays(bench):
 
 
 def bound():
-    """The start of a command whom modes bind: root is bound by none, unless it gives up the right to pass them over."""
+    """The start of a command whom modes bind: root is bound by none, unless it gives up its rights."""
     if os.getuid() != 0:
         return []
     if shutil.which("setpriv") is None:
@@ -444,8 +444,8 @@ class TestFolders:
 @pytest.mark.parametrize(
     "change",
     [
-        {"named": []}, {"named": {"data": 3}}, {"notebooks": [1]}, {"notebooks": "x"}, {"files": []}, {"files": {"a": {}}},
-        {"inputs": []}, {"inputs": {"a": 1}}, {"named": {"data": "\0"}},
+        {"named": []}, {"named": {"data": 3}}, {"notebooks": [1]}, {"notebooks": "x"}, {"files": []},
+        {"files": {"a": {}}}, {"inputs": []}, {"inputs": {"a": 1}}, {"named": {"data": "\0"}},
     ],
 )  # fmt: skip
 def test_a_manifest_that_was_tampered_with_makes_nothing_fall_over(tmp_path, change, monkeypatch, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, get_args
 
 import pandas as pd
@@ -52,10 +53,15 @@ def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
 
 def _valid_parts(tree: Tree, bad: set[Any]) -> Parts:
     """The top-level parts that are valid in themselves, defaults included."""
-    parts = {name: (field.annotation, field) for name, field in Protocol.model_fields.items() if name not in bad}
-    good: Any = create_model("Good", __base__=Strict, **parts)  # type: ignore[call-overload]
-    given = {name: value for name, value in tree.value.items() if name in parts}
+    good = _without(frozenset(bad))
+    given = {name: value for name, value in tree.value.items() if name in good.model_fields}
     return dict(good.model_validate(given))
+
+
+@cache
+def _without(bad: frozenset[Any]) -> Any:  # noqa: ANN401 - a model made here
+    parts = {name: (field.annotation, field) for name, field in Protocol.model_fields.items() if name not in bad}
+    return create_model("Good", __base__=Strict, **parts)  # type: ignore[call-overload]
 
 
 # -- what pydantic found, in our words ----------------------------------------
