@@ -67,9 +67,14 @@ def reporting_to(folder: Path) -> Iterator[None]:
 
 
 def protocols() -> list[Path]:
-    """Every protocol under `data/collaboratives`, by name. Raises StudyError when two differ only in case."""
+    """Every protocol under `data/collaboratives`, by name. Raises StudyError when the folder cannot be read, or two
+    differ only in case.
+    """
     folder = home() / FOLDER
-    found = sorted(p for p in folder.glob("*") if p.suffix in ENDINGS) if folder.is_dir() else []
+    try:
+        found = sorted(p for p in folder.iterdir() if p.suffix in ENDINGS) if folder.is_dir() else []
+    except OSError as error:
+        raise StudyError(f"the folder of studies cannot be read ({error.strerror})", str(folder)) from None
     stems = [p.stem.lower() for p in found]
     clashes = sorted({p.name for p in found if stems.count(p.stem.lower()) > 1})
     if clashes:

@@ -59,7 +59,10 @@ def held(path: Path, wait: float, waiting: Callable[[], None] = lambda: None) ->
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
-        handle = os.open(path, READ)
+        try:
+            handle = os.open(path, READ)
+        except OSError:
+            raise error from None
     until, told = time.monotonic() + wait, False
     try:
         while not _taken(handle):
