@@ -150,8 +150,15 @@ def test_a_run_killed_at_many_moments_leaves_a_whole_report_and_no_process(bench
 
 
 @linux
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-@pytest.mark.parametrize("fork", [True, False])
+@pytest.mark.parametrize(
+    ("number", "code", "fork"),
+    [
+        (signal.SIGINT, 130, True),
+        (signal.SIGTERM, 143, True),
+        (signal.SIGHUP, 129, True),
+        (signal.SIGTERM, 143, False),
+    ],
+)
 def test_a_run_that_is_asked_to_stop_does_so_at_once_and_leaves_nothing(bench, number, code, fork):
     assert bench.run("uec")[0] == 0
     before = whole(bench.report)
@@ -348,6 +355,19 @@ def test_without_permission_one_clear_line(bench, path, mode, said):
     assert "unexpectedly" not in err
     assert said in err
     assert len(err.splitlines()) <= 4, err
+
+
+def test_an_error_that_carries_a_name_from_data_cannot_steer_a_terminal():
+    from evalkit.report.execute import _failure
+
+    made = notebook("raise KeyError(name)")
+    error = nbformat.v4.new_output(
+        "error", ename="KeyError", evalue="\x1b]0;owned\x07 \u202e" + "x" * 9000, traceback=[]
+    )
+    made.cells[-1].outputs = [error]
+    said = _failure(made, RuntimeError()).error
+    assert said.startswith("KeyError: <U+001B>]0;owned<U+0007> <U+202E>x")
+    assert len(said) <= 500
 
 
 def test_cells_that_die_hang_shout_or_saw_off_their_branch_are_one_line_each_and_others_go_on(bench):

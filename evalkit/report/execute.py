@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 
 from evalkit.errors import RunError
+from evalkit.texts import visible
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
 
 PARAMETERS = {"collaborative", "outcome"}
 START_SECONDS = 120
+LONGEST_ERROR = 500  # characters
 MOST_SHOWN = 20_000_000  # characters that one cell may show
 
 Step = Callable[[int, int, str], None]  # cell number, cells in all, heading above it
@@ -184,10 +186,10 @@ def _failure(notebook: nbformat.NotebookNode, error: Exception) -> Failure:
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 said = f"{output.ename}: {output.evalue}".strip().splitlines()
-                return Failure(number, heading_above(notebook, number - 1), " ".join(said)[:500])
+                return Failure(number, heading_above(notebook, number - 1), visible(" ".join(said), LONGEST_ERROR))
     last = max((n for n, c in enumerate(notebook.cells, 1) if c.get("execution_count")), default=1)
     said = f"{type(error).__name__}: {error}".strip().splitlines()
-    return Failure(last, heading_above(notebook, last - 1), " ".join(said[:3])[:500])
+    return Failure(last, heading_above(notebook, last - 1), visible(" ".join(said[:3]), LONGEST_ERROR))
 
 
 def heading_above(notebook: nbformat.NotebookNode, position: int) -> str:
