@@ -110,7 +110,7 @@ def page(name):
     return render(notebook, context)
 
 
-@quick(500)
+@quick(400)
 @given(PAYLOADS)
 def test_a_name_brings_no_element_and_no_attribute_into_a_page_and_is_still_there_to_read(payload):
     name = f"A {payload} Z"
@@ -377,7 +377,7 @@ def refused_in_words(error, name):
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-@quick(1500)
+@quick(1000)
 @given(st.data())
 def test_a_protocol_changed_anywhere_is_read_or_refused_in_words(tmp_path, data):
     path = tmp_path / "case.yml"
@@ -668,7 +668,7 @@ def spoilt(draw, table):
     return ENCODINGS[draw(st.sampled_from([""] * 20 + list(ENCODINGS)))](out.getvalue().encode("utf-8"))
 
 
-@quick(250)
+@quick(200)
 @given(st.data())
 def test_data_spoilt_anywhere_make_a_panel_or_are_refused_in_words(tmp_path, data):
     (tmp_path / "case.yml").write_text(yaml.safe_dump(CASE, sort_keys=False), encoding="utf-8")
