@@ -67,9 +67,14 @@ def reporting_to(folder: Path) -> Iterator[None]:
 
 
 def protocols() -> list[Path]:
-    """Every protocol under `data/collaboratives`, by name. Raises StudyError when two differ only in case."""
+    """Every protocol under `data/collaboratives`, by name. Raises StudyError when the folder cannot be read, or two
+    differ only in case.
+    """
     folder = home() / FOLDER
-    found = sorted(p for p in folder.glob("*") if p.suffix in ENDINGS) if folder.is_dir() else []
+    try:
+        found = sorted(p for p in folder.iterdir() if p.suffix in ENDINGS) if folder.is_dir() else []
+    except OSError as error:
+        raise StudyError(f"the folder of studies cannot be read ({error.strerror})", str(folder)) from None
     stems = [p.stem.lower() for p in found]
     clashes = sorted({p.name for p in found if stems.count(p.stem.lower()) > 1})
     if clashes:
@@ -81,8 +86,8 @@ def find(study: str) -> Path:
     """The protocol of a slug or a path. Raises StudyError with a suggestion when there is none."""
     path = Path(study)
     if path.suffix in ENDINGS:
-        if path.is_file():
-            return path.resolve()
+        if _is_file(path):
+            return path.parent.resolve() / path.name
         raise StudyError("there is no such protocol file", study)
     known = {p.stem: p for p in protocols()}
     if study in known:
@@ -94,6 +99,13 @@ def find(study: str) -> Path:
         else f"known: {', '.join(known) or 'none'}; or give a path to a .yml file"
     )
     raise StudyError(f"there is no study called '{study}'", fix=hint)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def open_study(study: str) -> Study:

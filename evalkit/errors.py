@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from evalkit.texts import visible
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -24,10 +26,10 @@ class Fault:
     fix: str = ""
 
     def __str__(self) -> str:
-        """One line: `where: what; fix`."""
+        """One line: `where: what; fix`, whatever the texts hold that it quotes."""
         place = f"{self.where}: " if self.where else ""
         remedy = f"; {self.fix}" if self.fix else ""
-        return f"{place}{self.what}{remedy}"
+        return visible(f"{place}{self.what}{remedy}")
 
 
 class EvalkitError(Exception):

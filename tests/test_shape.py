@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "evalkit"
 LEVELS = {
-    "errors": 0, "markup": 0, "numbers": 0, "periods": 0, "instruments": 0, "remember": 0, "spread": 0,
-    "study": 1, "catalogue": 1, "estimate": 1, "columns": 1, "inference": 1, "disclosure": 1,
+    "errors": 0, "files": 0, "markup": 0, "numbers": 0, "texts": 0, "periods": 0, "instruments": 0, "remember": 0,
+    "spread": 0, "study": 1, "catalogue": 1, "estimate": 1, "columns": 1, "inference": 1, "disclosure": 1,
     "sources": 2, "panel": 2, "simulate": 2,
     "estimators": 3,
     "placebos": 4, "checks": 4, "planning": 4, "spc": 4,

@@ -16,6 +16,8 @@ from evalkit import __version__
 NAMES = {"list": "list_studies"}  # commands whose function cannot bear their name
 DEBUG = "EVALKIT_DEBUG"
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
+STOPPED_BY = 128  # and the number of the signal
+MOST_FAULTS = 200  # printed one by one
 
 
 def parser() -> argparse.ArgumentParser:
@@ -163,14 +165,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = import_module("evalkit.cli.commands")
         code: int = getattr(command, NAMES.get(options.command, options.command))(options)
     except EvalkitError as refusal:
-        for fault in refusal.faults:
+        for fault in refusal.faults[:MOST_FAULTS]:
             print(fault, file=sys.stderr)
+        if (more := len(refusal.faults) - MOST_FAULTS) > 0:
+            print(f"and {more:,} more faults", file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("stopped; reports that were already in place are whole", file=sys.stderr)
-        return STOPPED
+        return STOPPED_BY + stop.args[0] if stop.args else STOPPED
     except BrokenPipeError:  # the reader of our output went away
         sys.stderr.close()
+        return FAILED
+    except OSError as error:
+        if os.environ.get(DEBUG):
+            raise
+        print(f"{error.filename or 'a file'}: cannot be read or written ({error.strerror or error})", file=sys.stderr)
         return FAILED
     except Exception as error:  # a defect of ours: one line, and the whole story on request
         if os.environ.get(DEBUG):

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit import catalogue, numbers
+from evalkit import catalogue, files, numbers
 from evalkit.cli import DONE
 from evalkit.cli.power import calibrate, power
 from evalkit.cli.records import compare, lock, pack
@@ -85,7 +85,7 @@ def new(options: Namespace) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{slug}.yml"
-        path.write_text(template(slug), encoding="utf-8")
+        files.write_text(path, template(slug))
     except OSError as error:
         raise RunError(f"cannot be written ({error.strerror})", str(folder)) from None
     print(f"{path} written; fill it in, then: evalkit check {slug}")
@@ -184,7 +184,7 @@ def schema(options: Namespace) -> int:
         return DONE
     path = catalogue.home() / catalogue.FOLDER / FILE
     try:
-        path.write_text(schema_text(), encoding="utf-8")
+        files.write_text(path, schema_text())
     except OSError as error:
         raise RunError(f"cannot be written ({error.strerror})", str(path)) from None
     print(path)

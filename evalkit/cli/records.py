@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from evalkit.study.lock import Lock
 
 DONE = 0
+LOCK_WAIT = 10.0  # seconds
 
 
 def declare(commands: _SubParsersAction[ArgumentParser]) -> None:
@@ -59,7 +60,19 @@ def pack(options: Namespace) -> int:
 
 
 def lock(options: Namespace) -> int:
-    """Freeze the present plan of a study, or amend a frozen one."""
+    """Freeze the present plan of a study, or amend a frozen one; one process at a time, so that no entry is lost."""
+    from evalkit import catalogue, files
+    from evalkit.errors import RunError
+
+    path = catalogue.find(options.study)
+    try:
+        with files.held(path, LOCK_WAIT):
+            return _lock(options)
+    except TimeoutError:
+        raise RunError("another process is locking this plan", path.name, "try again") from None
+
+
+def _lock(options: Namespace) -> int:
     from datetime import UTC, datetime
     from pathlib import Path
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +17,7 @@ from evalkit import catalogue
 from evalkit.cli import DONE, FAILED
 from evalkit.errors import EvalkitError, RunError
 from evalkit.report import fresh
+from evalkit.report.publish import standing
 
 if TYPE_CHECKING:
     from evalkit.report.run import Outcome
@@ -61,13 +66,8 @@ def run(options: Namespace) -> int:
 
 def verify(options: Namespace) -> int:
     """Say whether a report is as it was written, and whether it is still that of its inputs."""
-    folder = Path(options.report).resolve()
-    record = fresh.read(folder)
-    if record is None or not {"files", "inputs", "study"} <= record.keys():
-        raise RunError("is not the folder of a report", str(options.report), "name one, such as reports/uec")
-    broken = fresh.tampered(folder, record)
-    known = {*record["files"], fresh.MANIFEST}
-    added = sorted(path.name for path in folder.iterdir() if path.name not in known)
+    folder = standing(Path(options.report).resolve())
+    record, broken, added = _held_against(folder)
     whole = not broken and not added
     moved = _moved(record)
     if options.json:
@@ -101,16 +101,38 @@ def audit(options: Namespace) -> int:
     return FAILED if many else DONE
 
 
+def _held_against(folder: Path) -> tuple[dict[str, Any], list[str], list[str]]:
+    """A report's manifest, the files that do not fit it, and those that it does not list.
+
+    A run may replace the report while it is read: then it is read again.
+    """
+    while True:
+        record = fresh.read(folder)
+        if record is None or not {"created", "files", "inputs", "named", "notebooks", "study"} <= record.keys():
+            raise RunError("is not the folder of a report", str(folder), "name one, such as reports/uec")
+        try:
+            broken = fresh.tampered(folder, record)
+            known = {*record["files"], fresh.MANIFEST}
+            added = sorted(path.name for path in folder.iterdir() if path.name not in known)
+        except (OSError, AttributeError, TypeError) as error:
+            broken, added = [f"{type(error).__name__}: {error}"], []
+        if not (broken or added) or fresh.read(folder) == record:
+            return record, broken, added
+
+
 def _moved(record: dict[str, Any]) -> list[str]:
     """Which inputs of a report are no longer as they were, as far as its protocol can be found here."""
     try:
         protocol = catalogue.find(record["study"])
     except EvalkitError:
         return ["its protocol is not here, so its inputs were not looked at"]
-    named = {part: protocol.parent / path for part, path in record["named"].items()}
-    notebooks = [catalogue.home() / "notebooks" / f"{row['name']}.ipynb" for row in record["notebooks"]]
-    present = [path for path in notebooks if path.is_file()]
-    return fresh.changed(record["inputs"], fresh.inputs(protocol, named, present, catalogue.home()))
+    try:
+        named = {part: protocol.parent / path for part, path in record["named"].items()}
+        notebooks = [catalogue.home() / "notebooks" / f"{row['name']}.ipynb" for row in record["notebooks"]]
+        present = [path for path in notebooks if path.is_file()]
+        return fresh.changed(record["inputs"], fresh.inputs(protocol, named, present, catalogue.home()))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ["the manifest is not as it was written"]
 
 
 def _asked(name: str, out: Path, options: Namespace) -> Asked:
@@ -135,8 +157,28 @@ def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
         out, options.outcome, options.jobs or 0, options.timeout, fork=not options.no_fork, force=options.force,
         by=by, scheduler=options.scheduler,
     )  # fmt: skip
-    with progress() as shown, catalogue.reporting_to(out):
+    with progress() as shown, catalogue.reporting_to(out), _stoppable():
         return run_studies([one.name for one in due], chosen, shown)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let a request to end, from a scheduler or a closed terminal, stop a run as Ctrl-C does, and as tidily."""
+    asked = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        asked = []
+
+    def stop(number: int, _frame: object) -> None:
+        for one in asked:
+            signal.signal(one, signal.SIG_IGN)  # once is enough
+        raise KeyboardInterrupt(number)
+
+    before = {one: signal.signal(one, stop) for one in asked}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _why(asked: list[Asked], options: Namespace) -> int:

@@ -228,7 +228,7 @@ def _gaps(
     known = pd.MultiIndex.from_frame(missing[["unit", "period"]]) if len(missing) else None
     if known is not None and len(gaps):
         gaps = gaps[~pd.MultiIndex.from_frame(gaps).isin(known)]
-    cohort = gaps["unit"].map(roster["cohort"]).astype(f"period[{study.window.freqstr}]")
+    cohort = roster["cohort"].reindex(gaps["unit"]).set_axis(gaps.index)
     analysed = np.isin(study.phases(cohort, gaps["period"]), ("pre", "post"))
     if study.protocol.source.gaps == "refuse":
         what = f"{outcome.name}: no value inside the unit's life"

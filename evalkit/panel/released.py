@@ -66,7 +66,7 @@ def _read(study: Study) -> Tidy:
         return read(study)
     except DataError as error:
         faults = list(error.faults)
-    if study.resolve(study.protocol.rollout.path).exists():
+    if there(study.resolve(study.protocol.rollout.path)):
         try:
             faults += read_roster(study)[1]
         except DataError as error:

@@ -9,7 +9,7 @@ import pandas as pd
 from evalkit import periods
 from evalkit.disclosure import RULES, control
 from evalkit.errors import DataError, Fault
-from evalkit.sources._table import Table, read_table, require_columns
+from evalkit.sources._table import Table, listed, read_table, require_columns
 from evalkit.study import Study
 from evalkit.study.protocol import Rollout
 
@@ -27,13 +27,7 @@ def read_roster(study: Study) -> tuple[pd.DataFrame, list[Fault]]:
     path = study.resolve(rollout.path)
     table = _read(study)
     text, line = table.cells, table.line
-    unit = text[rollout.unit].where(text[rollout.unit].ne(""))
-    faults = []
-    for i in text.index[unit.isna()]:
-        faults.append(Fault(f"column `{rollout.unit}` is blank", f"{path.name}:{line[i]}", "name the unit"))
-    for name, again in line[unit.duplicated(keep=False) & unit.notna()].groupby(unit):
-        lines = ", ".join(map(str, again))
-        faults.append(Fault(f"unit {name} is listed {len(again)} times", f"{path.name}:{lines}", "keep one line"))
+    unit, faults = _units(table, rollout.unit, path.name)
     joined = text[rollout.joined].where(~text[rollout.joined].isin(BLANK))
     cohort, refused = periods.parse_column(joined, study.frequency)
     for written, reason in refused.items():
@@ -90,6 +84,20 @@ def _released(study: Study, roster: pd.DataFrame) -> tuple[pd.DataFrame, list[Fa
     return roster.assign(**{name: texts[name] for name in columns}), faults
 
 
+def _units(table: Table, column: str, name: str) -> tuple[pd.Series, list[Fault]]:
+    """The unit of each line, and lines without one or with a repeated one. Raises DataError without any."""
+    text, line = table.cells[column], table.line
+    unit = text.where(text.ne(""))
+    blank = unit.index[unit.isna()]
+    faults = [Fault(f"column `{column}` is blank", f"{name}:{line[i]}", "name the unit") for i in blank]
+    if unit.isna().all():
+        raise DataError(listed(faults, "lines name no unit", name))
+    for code, again in line[unit.duplicated(keep=False) & unit.notna()].groupby(unit):
+        lines = ", ".join(map(str, again))
+        faults.append(Fault(f"unit {code} is listed {len(again)} times", f"{name}:{lines}", "keep one line"))
+    return unit, faults
+
+
 def _described(rollout: Rollout) -> tuple[tuple[str, str | None], ...]:
     """What may be said of a unit, and the column that says it."""
     return ("segment", rollout.segment), ("region", rollout.region), ("merged", rollout.merged)
@@ -118,7 +126,7 @@ def _read(study: Study) -> Table:
     protocol, rollout = study.protocol, study.protocol.rollout
     path = study.resolve(rollout.path)
     table = read_table(path)
-    if table.notes:
+    if not table.utf8:
         raise DataError("is not UTF-8 text", path.name, "save it as UTF-8")
     needed = {rollout.unit: "rollout.unit", rollout.joined: "rollout.joined"}
     for part, column in _described(rollout):

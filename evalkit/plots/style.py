@@ -7,6 +7,7 @@ Government Analysis Function; line style, marker or a direct label always says t
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -18,15 +19,19 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter
 
 from evalkit import markup, periods
 from evalkit.estimate import Estimate, Refusal
 from evalkit.markup import Shown
 from evalkit.plots.compact import compact
+from evalkit.texts import clean
 
 DARK_BLUE, ORANGE, GREY, TURQUOISE = "#12436D", "#F46A25", "#3D3D3D", "#28A197"
 LIGHT_GREY, SHADE, GRID = "#768692", "#F0F4F5", "#D8DDE0"
 MOST_TICKS = 9
+LONGEST, LONGEST_TICK = 120, 60  # characters of a text in a drawing, and beside an axis
 
 
 RC: Any = {
@@ -61,14 +66,35 @@ def canvas(width: float = 8.0, height: float = 4.2) -> Iterator[tuple[Figure, Ax
 def shown(figure: Figure, alt: str, caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Shown:
     """The drawing as a fragment: alt text, caption, and a table with the data behind it."""
     buffer = io.BytesIO()
-    with mpl.rc_context(RC):
+    with mpl.rc_context(RC), warnings.catch_warnings():
+        # The reader's browser has fonts of its own; the text is kept as text.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
+        _shorten(figure)
         _settle(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     numeric = [False, *[True] * (len(header) - 1)]
     table = markup.table(header, rows, f"Data: {caption}", numeric)
     text = f"[figure] {caption}. {alt}"
-    drawing = compact(buffer.getvalue().decode("utf-8"))
+    drawing = compact(clean(buffer.getvalue().decode("utf-8")))
     return Shown(markup.figure(drawing, alt, caption, table), text, {"figure": {"alt": alt}})
+
+
+def _shorten(figure: Figure) -> None:
+    """Cut texts that no figure has room for: names from data are as long as they like."""
+    for text in figure.findobj(Text):
+        text.set_text(_cut(clean(text.get_text())))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if not isinstance(axis.get_major_formatter(), FuncFormatter):  # numbers
+                continue
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            short = [_cut(clean(label), LONGEST_TICK) for label in labels]
+            if short != labels:
+                axis.set_ticks(axis.get_majorticklocs(), short)
+
+
+def _cut(text: str, most: int = LONGEST) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _settle(figure: Figure) -> None:

@@ -6,6 +6,8 @@ import re
 
 import nh3
 
+from evalkit.texts import clean
+
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _TABLE = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _FIGURE = {"figure", "figcaption", "img", "details", "summary"}
@@ -47,7 +49,6 @@ _DATA_IMAGE = re.compile(
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # Browsers skip control characters in an address and read a backslash as a slash.
 _DISGUISE = re.compile(r"[\x00-\x20\x7f\\]")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def is_embedded_image(address: str) -> bool:
@@ -64,8 +65,8 @@ def is_allowed_link(address: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """Text without what no page can hold: control characters and unpaired surrogates."""
-    return _CONTROL.sub("", text).encode("utf-8", "replace").decode("utf-8")
+    """Text without what no page can hold, or what would reorder or hide its neighbours unseen."""
+    return clean(text)
 
 
 def _filtered(_tag: str, attribute: str, value: str) -> str | None:

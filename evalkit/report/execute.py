@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +18,15 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 
 from evalkit.errors import RunError
+from evalkit.texts import visible
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
 
 PARAMETERS = {"collaborative", "outcome"}
 START_SECONDS = 120
+LONGEST_ERROR = 500  # characters
+MOST_SHOWN = 20_000_000  # characters that one cell may show
 
 Step = Callable[[int, int, str], None]  # cell number, cells in all, heading above it
 
@@ -114,8 +116,9 @@ def execute(path: Path, parameters: dict[str, str], folder: Path, engine: Engine
     error = _papermill(path, output, parameters, engine, step)
     notebook = nbformat.read(output, as_version=4) if output.exists() else nbformat.read(path, as_version=4)
     _tidy(notebook)
+    loud = _shortened(notebook)
     nbformat.write(notebook, output)
-    failure = None if error is None else _failure(notebook, error)
+    failure = loud if error is None else _failure(notebook, error)
     return Executed(path.stem, heading_above(notebook, 0), notebook, time.monotonic() - started, failure)
 
 
@@ -125,10 +128,10 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], engine: Eng
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
-    from evalkit.report.kernel import transport
+    from evalkit.report.kernel import private, transport
 
     headings: list[str] = []
-    sockets = tempfile.mkdtemp(prefix="ek-")
+    sockets = private()
 
     def before(cell: nbformat.NotebookNode, cell_index: int) -> None:
         headings.append(_heading(cell) or (headings[-1] if headings else ""))
@@ -185,10 +188,10 @@ def _failure(notebook: nbformat.NotebookNode, error: Exception) -> Failure:
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 said = f"{output.ename}: {output.evalue}".strip().splitlines()
-                return Failure(number, heading_above(notebook, number - 1), " ".join(said)[:500])
+                return Failure(number, heading_above(notebook, number - 1), visible(" ".join(said), LONGEST_ERROR))
     last = max((n for n, c in enumerate(notebook.cells, 1) if c.get("execution_count")), default=1)
     said = f"{type(error).__name__}: {error}".strip().splitlines()
-    return Failure(last, heading_above(notebook, last - 1), " ".join(said[:3])[:500])
+    return Failure(last, heading_above(notebook, last - 1), visible(" ".join(said[:3]), LONGEST_ERROR))
 
 
 def heading_above(notebook: nbformat.NotebookNode, position: int) -> str:
@@ -217,6 +220,25 @@ def _tidy(notebook: nbformat.NotebookNode) -> None:
             cell["id"] = "injected-parameters"  # papermill draws one by lot
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
+
+
+def _shortened(notebook: nbformat.NotebookNode) -> Failure | None:
+    """Take out what a cell showed beyond all measure, and say so: no browser would open such a page."""
+    found = None
+    for number, cell in enumerate(notebook.cells, 1):
+        size = sum(_size(output) for output in cell.get("outputs", []))
+        if size <= MOST_SHOWN:
+            continue
+        said = f"the cell showed {size / 1e6:.0f} MB, and a page takes {MOST_SHOWN / 1e6:.0f} MB of a cell"
+        cell.outputs = [nbformat.v4.new_output("error", ename="TooMuch", evalue=said)]
+        found = found or Failure(number, heading_above(notebook, number - 1), said)
+    return found
+
+
+def _size(value: Any) -> int:  # noqa: ANN401 - any part of an output
+    if isinstance(value, dict):
+        return sum(map(_size, value.values()))
+    return sum(map(_size, value)) if isinstance(value, list) else len(str(value))
 
 
 def payloads(notebook: nbformat.NotebookNode, kind: str) -> list[Any]:

@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -24,7 +23,7 @@ from typing import Any
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from evalkit.errors import RunError
-from evalkit.report.kernel import THREADS, OwnKernelManager
+from evalkit.report.kernel import THREADS, OwnKernelManager, private
 
 PATIENCE = 5.0  # seconds that the warm process has to end by itself
 PASSED = ("JPY_SESSION_NAME", "PATH", *THREADS)  # of the environment that a kernel is given
@@ -143,7 +142,7 @@ class Warm:
 
     def __init__(self) -> None:
         """Start it."""
-        self._folder = tempfile.mkdtemp(prefix="ek-")
+        self._folder = private()
         self.path = f"{self._folder}/w"
         env = {**os.environ, **{name: os.environ.get(name, "1") for name in THREADS}}
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -170,6 +169,10 @@ class Warm:
             self._process.kill()
             self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def end(self) -> None:
+        """End it, and with it everything that was forked from it, at once."""
+        self._process.kill()
 
     def wait(self) -> str:
         """The socket at which it listens, once it does. Raises RunError when it ended instead."""

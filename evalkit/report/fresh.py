@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from evalkit import files
+
 MANIFEST = "manifest.json"
 LIBRARY = Path(__file__).resolve().parents[1]
 
@@ -48,7 +50,7 @@ def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(files.read(path)).hexdigest()
 
 
 def any_hash(path: Path) -> str:
@@ -87,6 +89,15 @@ def stale(folder: Path, protocol: Path, home: Path, outcome: str | None) -> list
         return ["the last run did not complete" if "inputs" in record else "the report is of an earlier version"]
     if outcome is not None and record.get("outcome") != outcome:
         return ["it is of another outcome"]
+    try:
+        return _reasons(folder, protocol, home, record)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return ["the manifest of the report is not as it was written"]
+    except OSError as error:
+        return [f"{error.filename} cannot be read ({error.strerror})"]
+
+
+def _reasons(folder: Path, protocol: Path, home: Path, record: dict[str, Any]) -> list[str]:
     named = {part: protocol.parent / path for part, path in record["named"].items()}
     notebooks = [home / "notebooks" / f"{row['name']}.ipynb" for row in record["notebooks"]]
     gone = [path for path in (protocol, *notebooks) if not path.is_file()]
@@ -118,7 +129,7 @@ def reusable(folder: Path, now: dict[str, str]) -> set[str]:
 def read(folder: Path) -> dict[str, Any] | None:
     """The manifest of a report; None where there is none that can be read."""
     try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(files.read(folder / MANIFEST))
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -16,7 +16,7 @@ import pandas as pd
 from evalkit import periods
 from evalkit.checks.looks import look_at
 from evalkit.panel import Panel
-from evalkit.report.publish import write_json
+from evalkit.report.publish import write_bytes, write_json
 from evalkit.study.looks import FILE, added, looks_record, read_looks
 from evalkit.study.plan import flat, plan
 
@@ -41,7 +41,7 @@ def keep(folder: Path, before: Path, panel: Panel, *, complete: bool) -> None:
     lock = study.lock.latest.plan_sha256 if study.lock else None
     record = {"sha256": study.plan_sha256, "locked": lock, "window_to": periods.code(study.protocol.window[1])}
     write_json(folder / PLAN, {**record, "plan": flat(plan(study.protocol))})
-    (folder / SERIES).write_bytes(series(panel))
+    write_bytes(folder / SERIES, series(panel))
 
 
 def series(panel: Panel) -> bytes:

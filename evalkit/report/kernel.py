@@ -6,14 +6,42 @@ evaluation with whatever happens to be installed there.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import shutil
 import sys
-from typing import ClassVar
+import tempfile
+import weakref
+from pathlib import Path
+from typing import Any, ClassVar
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+PREFIX = "ek"
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")  # kernels run side by side and matrices are small
+
+
+def private() -> str:
+    """A new folder for sockets, in which nobody else can look; its name says whose it is."""
+    return tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-")
+
+
+def sweep() -> None:
+    """Take away the folders of sockets that processes left behind which were killed."""
+    if sys.platform == "win32":  # where nothing is left, and a look at a process would end it
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}-*-*"):
+        owner = re.fullmatch(rf"{PREFIX}-([0-9]+)-\w+", folder.name)
+        try:
+            if owner is None or folder.lstat().st_uid != os.getuid():
+                continue
+            os.kill(int(owner[1]), 0)
+        except (ProcessLookupError, OverflowError):
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # gone meanwhile, or a process of somebody else
+            continue
 
 
 def transport(folder: str) -> dict[str, dict[str, str]]:
@@ -23,13 +51,29 @@ def transport(folder: str) -> dict[str, dict[str, str]]:
     """
     if sys.platform == "win32":
         return {}
-    return {"OwnKernelManager": {"transport": "ipc", "ip": f"{folder}/k"}}
+    return {"OwnKernelManager": {"transport": "ipc", "ip": f"{folder}/k", "connection_file": f"{folder}/c.json"}}
+
+
+_LIVE: weakref.WeakSet[OwnKernelManager] = weakref.WeakSet()
+
+
+def end_all() -> None:
+    """End every kernel of this process at once; who waits for one finds it dead."""
+    for manager in list(_LIVE):
+        process = getattr(manager.provisioner, "process", None)
+        if process is not None:
+            with contextlib.suppress(OSError):
+                process.kill()
 
 
 class OwnKernelManager(AsyncKernelManager):
     """Starts the running interpreter, whatever kernels are registered on the machine."""
 
     given: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's types
+        super().__init__(*args, **kwargs)
+        _LIVE.add(self)
 
     @property
     def kernel_spec(self) -> KernelSpec:

@@ -25,6 +25,7 @@ from evalkit.report.publish import write_json, write_text
 from evalkit.report.whole import FIRST, SUMMARY, bundle, first_page
 from evalkit.report.word import write_word
 from evalkit.study import Study
+from evalkit.texts import cell
 
 SEE = "; see "  # what stands before the partial notebook's name in a failure
 
@@ -46,7 +47,7 @@ def write_report(
     if appraised := appraisals(executed):
         write_text(
             folder / "appraisal.csv",
-            pd.DataFrame(appraised, columns=COLUMNS).to_csv(index=False, lineterminator="\n"),
+            _texts(pd.DataFrame(appraised, columns=COLUMNS)).to_csv(index=False, lineterminator="\n"),
         )
     record |= {
         "status": "failed" if failures else "complete",
@@ -84,8 +85,13 @@ def appraisals(executed: Sequence[Executed]) -> list[dict[str, str]]:
 
 def _csv(estimates: Sequence[Estimate]) -> str:
     frame = stack(list(estimates)) if estimates else pd.DataFrame(columns=["study", "outcome", "design"])
-    text: str = frame.to_csv(index=False, lineterminator="\n")
+    text: str = _texts(frame).to_csv(index=False, lineterminator="\n")
     return text
+
+
+def _texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table with no text that a spreadsheet would compute; the JSON beside it has the texts as they are."""
+    return frame.map(lambda value: cell(value) if isinstance(value, str) else value)
 
 
 def _failure_line(study: Study, one: Executed) -> str:

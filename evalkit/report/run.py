@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -15,18 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.catalogue import home, open_study
 from evalkit.errors import EvalkitError, RunError
+from evalkit.files import remove
 from evalkit.panel import Panel, build_all
 from evalkit.report import fresh
 from evalkit.report.execute import Executed, check_notebook, kept
 from evalkit.report.forked import Warm, can_fork
 from evalkit.report.history import keep
+from evalkit.report.kernel import end_all, sweep
 from evalkit.report.kernels import Kernels
 from evalkit.report.manifest import manifest
 from evalkit.report.progress import Progress
-from evalkit.report.publish import prepare, put_in_place, workspace, write_text
+from evalkit.report.publish import INDEX, opened, put_in_place, require_ours, workspace, write_text
 from evalkit.report.results import SEE, seal, write_report
 from evalkit.report.summary import write_index
 from evalkit.study import Study
+from evalkit.texts import visible
 
 if TYPE_CHECKING:
     from evalkit.report.cluster import Cluster
@@ -102,9 +104,20 @@ def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Ou
     """Run every study's notebooks and publish its report; a failure in one leaves the others alone.
 
     Raises RunError only when the output folder itself or the scheduler cannot be used. Ctrl-C ends running notebooks
-    before their next cell; reports that were already in place stay.
+    at once; reports that were already in place stay.
     """
-    out = prepare(options.out)
+    sweep()
+    with opened(options.out, progress.say) as out:
+        ended = _all(studies, options, progress, out)
+        try:
+            write_text(out / INDEX, write_index(out))
+        except OSError as error:
+            ended.append(Outcome("index", None, (f"cannot be written ({error.strerror})",)))
+    return ended
+
+
+def _all(studies: Sequence[str], options: Options, progress: Progress, out: Path) -> list[Outcome]:
+    """Every study's notebooks side by side; what is stopped by the user ends at once."""
     ended: list[Outcome] = []
     tasks: list[Task | Outcome] = []
     with _means(options, progress) as means:
@@ -117,11 +130,12 @@ def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Ou
         except KeyboardInterrupt:
             for task in tasks:
                 if isinstance(task, Task):
-                    task.stop.set()  # running notebooks end before their next cell
-                    shutil.rmtree(task.folder, ignore_errors=True)
+                    task.stop.set()  # notebooks that wait end before their first cell
             means.pool.shutdown(wait=False, cancel_futures=True)
+            if means.warm is not None:
+                means.warm.end()
+            end_all()  # cells that run may run for long
             raise
-    write_text(out / "index.html", write_index(out))
     return ended
 
 
@@ -161,6 +175,7 @@ def _start(
         for path in notebooks:
             check_notebook(path)
         _require_free(report_name(study, outcome.name), taken)
+        require_ours(out / report_name(study, outcome.name))
         record = manifest(study, panel, notebooks, options.by)
         parameters = {"collaborative": _named(study), "outcome": outcome.name}
         former = out / report_name(study, outcome.name)
@@ -221,10 +236,7 @@ def _finished(task: Task, out: Path, progress: Progress) -> Outcome:
     try:
         return _finish(task, out, progress)
     except Exception as error:  # noqa: BLE001 - a full disk or a defect met by one study
-        shutil.rmtree(task.folder, ignore_errors=True)
-        line = f"{task.study.slug}: the report could not be written ({type(error).__name__}: {error})"
-        progress.say(line)
-        return Outcome(task.study.slug, None, (line,))
+        return Outcome(task.study.slug, None, (f"the report could not be written ({type(error).__name__}: {error})",))
 
 
 def _finish(task: Task, out: Path, progress: Progress) -> Outcome:
@@ -235,6 +247,8 @@ def _finish(task: Task, out: Path, progress: Progress) -> Outcome:
             executed.append(future.result())
         except EvalkitError as error:
             failures.append(f"{task.study.slug}: {path.stem}: {error}")
+        except Exception as error:  # noqa: BLE001 - the other notebooks have their results
+            failures.append(f"{task.study.slug}: {path.stem}: {visible(f'{type(error).__name__}: {error}')}")
     record = {**task.record, "created": datetime.now(UTC).isoformat(timespec="seconds")}
     try:
         failures += write_report(task.folder, task.study, task.panel, executed, record)
@@ -260,7 +274,7 @@ def _place(task: Task, out: Path, *, failed: bool) -> Path:
         if before is not None and before.get("status") == "complete":
             name = f"{name}{FAILED}"
     elif (out / f"{name}{FAILED}").exists():
-        shutil.rmtree(out / f"{name}{FAILED}")
+        remove(out / f"{name}{FAILED}")
     try:
         return put_in_place(task.folder, out, name)
     except OSError as error:

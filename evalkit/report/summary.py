@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from evalkit import numbers
+from evalkit import files, numbers
 from evalkit.report.index import EstimateRow, ReportEntry, render_index
 from evalkit.report.whole import FIRST, SUMMARY
 
@@ -14,8 +14,8 @@ from evalkit.report.whole import FIRST, SUMMARY
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """A report's manifest, or None where there is none of ours that can be read."""
     try:
-        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(files.read(folder / "manifest.json"))
+    except (OSError, ValueError, RecursionError):
         return None
     ours = isinstance(found, dict) and {"study", "status", "created", "notebooks", "summary", "failures"} <= set(
         found
@@ -27,7 +27,15 @@ def write_index(out: Path) -> str:
     """The index page of a folder of reports, in order of name."""
     folders = sorted(p for p in out.iterdir() if p.is_dir() and not p.name.startswith("."))
     found = [(p.name, read_manifest(p)) for p in folders]
-    return render_index([_entry(name, record) for name, record in found if record is not None])
+    return render_index([e for name, record in found if record is not None and (e := _read(name, record))])
+
+
+def _read(folder: str, record: dict[str, Any]) -> ReportEntry | None:
+    """What the index says of a report; None where its manifest is not as it was written."""
+    try:
+        return _entry(folder, record)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _entry(folder: str, record: dict[str, Any]) -> ReportEntry:

@@ -13,6 +13,7 @@ Linux only: elsewhere kernels are started anew.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import json
 import os
@@ -25,6 +26,7 @@ import time
 from typing import Any
 
 LONGEST = 65_536  # bytes of a request
+PR_SET_PDEATHSIG = 1
 PATIENCE = 2.0  # seconds that children have to end once their owner did
 READY, REFUSED = b"ready\n", b"refused\n"
 
@@ -56,6 +58,7 @@ def serve(listener: socket.socket, owner: int) -> None:
     gc.collect()
     gc.freeze()  # pages that are never written stay shared with the children
     signal.signal(signal.SIGCHLD, _reap)
+    parent = os.getpid()
     while True:
         ready, _, _ = select.select([listener.fileno(), owner], [], [])
         if owner in ready and not os.read(owner, 1):
@@ -68,11 +71,19 @@ def serve(listener: socket.socket, owner: int) -> None:
             if owner != 0:  # standard input is replaced by the kernel
                 os.close(owner)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _end_with(parent)
             _child(connection)
         connection.close()
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and not _reap():
         time.sleep(0.01)
+
+
+def _end_with(parent: int) -> None:
+    """Have this process killed when its parent ends: it may be deep in a computation, and ask nobody."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended already
+        os._exit(1)
 
 
 def _reap(*_: object) -> bool:

@@ -22,6 +22,7 @@ NO_UNIT = {"", "N/A", "-", "."}  # `NA` and `None` may be codes
 NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 THOUSANDS = r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"  # 1,234 and 12,345.6; never 0,123 or 1234,567
 RESERVED = {"unit", "period", "unit_name"}  # what tidy rows call their own columns
+LARGEST, SMALLEST = 1e15, 1e-12  # beyond them, sums and squares lose their digits
 MOST_LINES = 6  # lines of duplicates named one by one
 LINE, PART = " line", " part"  # no column of a file begins with a blank
 
@@ -127,10 +128,11 @@ def _numbers(
         grouped = cells.str.fullmatch(THOUSANDS)
         plain = cells.where(~grouped, cells.str.replace(",", ""))
         number = pd.to_numeric(plain.where(plain.str.fullmatch(NUMBER)), errors="coerce").astype(float)
-        number = number.where(np.isfinite(number))
+        absurd = (number.abs() > LARGEST) | ((number.abs() < SMALLEST) & number.ne(0))
+        number = number.where(np.isfinite(number) & ~absurd)
         wrong = [
             Fault(
-                f"`{column}` is '{cells[i]}', which is not a number",
+                f"`{column}` is '{cells[i]}', which is {'no figure of this world' if absurd[i] else 'not a number'}",
                 f"{name}:{table.line[i]}{_said(keys[0][i], keys[1][i])}",
                 "correct the cell, or leave it blank if it was not reported",
             )

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from evalkit import files
 from evalkit.errors import DataError, Fault
 from evalkit.sources.nhs_ae_periods import Revision, revision_of
 from evalkit.sources.tidy import SourceFile, fingerprint
+from evalkit.texts import clean
 
 RETRIEVED = "retrieved.csv"
 """Optional sidecar file: columns `file`, `retrieved` (YYYY-MM-DD), the day of each download."""
@@ -88,16 +90,16 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
 def _text(path: Path) -> str:
     """UTF-8, with or without byte order mark, else Windows-1252."""
     try:
-        content = path.read_bytes().removeprefix(_BOM)
+        content = files.read(path).removeprefix(_BOM)
     except OSError as error:
         why = f"the file cannot be read ({error.strerror})"
         raise DataError(why, path.name, "make it readable, or take it out of the folder") from error
     if b"\x00" in content:
         raise DataError("not a text file", path.name, "give the CSV as published, not a workbook renamed")
     try:
-        return content.decode("utf-8")
+        return clean(content.decode("utf-8"))
     except UnicodeDecodeError:  # many of the published files are Windows-1252
-        return _windows_text(content, path.name)
+        return clean(_windows_text(content, path.name))
 
 
 def _windows_text(content: bytes, file: str) -> str:

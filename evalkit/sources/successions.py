@@ -23,7 +23,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from evalkit import files
 from evalkit.errors import DataError, Fault
+from evalkit.texts import clean
 
 COLUMNS = ("predecessor_code", "successor_code", "effective_month", "kind", "source")
 # Kinds of succession whose successor ran no department before, and so is not missed when absent.
@@ -110,7 +112,7 @@ def load(path: Path) -> Successions:
     that is not YYYY-MM or YYYY-MM-01, a repeated pair, a circle.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = clean(files.read(path).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             "the table of successions cannot be read", str(path), f"give a readable UTF-8 CSV ({error})"

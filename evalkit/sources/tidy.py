@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from evalkit import files
 from evalkit.errors import Fault
 
 
@@ -57,6 +58,6 @@ def fingerprint(path: Path, note: str = "", *, downloaded: bool = True) -> Sourc
     A downloaded file was retrieved on the day it was written on this disk; of any other file the day
     says nothing (a checkout writes it anew), so it is left open.
     """
-    content = path.read_bytes()
+    content = files.read(path)
     written = datetime.fromtimestamp(path.stat().st_mtime, UTC).date() if downloaded else None
     return SourceFile(path.name, hashlib.sha256(content).hexdigest(), len(content), written, note)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from evalkit.study.fields import Columns, Strict, Text
+from evalkit.study.fields import Columns, Label, Number, Strict
 
 LEAST = 3  # bands on either side of the threshold: one beside it, and two that a curve can be drawn from
 
@@ -19,8 +19,8 @@ class Band(Strict):
 
     columns: Annotated[Columns, Field(description="The column, or sum of columns, that counts it.")]
     upto: Annotated[
-        float | None,
-        Field(allow_inf_nan=False, description="Its upper edge; left out in the last band, which is open."),
+        Number | None,
+        Field(description="Its upper edge; left out in the last band, which is open."),
     ] = None
 
 
@@ -32,10 +32,10 @@ class Distribution(Strict):
     and has no height, so that of three above one is left to draw it from (`estimators._bunching`).
     """
 
-    threshold: Annotated[float, Field(allow_inf_nan=False, description="The threshold; an edge of two bands.")]
-    unit: Annotated[Text, Field(description="What it is counted in, such as minutes.")]
-    words: Annotated[Text, Field(description="The threshold as it is printed, such as four hours.")]
-    start: Annotated[float, Field(allow_inf_nan=False, description="Lower edge of the first band.")] = 0.0
+    threshold: Annotated[Number, Field(description="The threshold; an edge of two bands.")]
+    unit: Annotated[Label, Field(description="What it is counted in, such as minutes.")]
+    words: Annotated[Label, Field(description="The threshold as it is printed, such as four hours.")]
+    start: Annotated[Number, Field(description="Lower edge of the first band.")] = 0.0
     side: Annotated[
         Literal["below", "above"],
         Field(description="The side of the threshold that the outcome's numerator counts."),

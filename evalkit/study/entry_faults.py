@@ -30,7 +30,7 @@ def _over(entry: Any, parts: dict[str, Any], tree: Tree) -> list[Fault]:  # noqa
     if first > last:
         return [Fault(said, where, "put the earlier period first")]
     window = parts.get("window")
-    if window is None or window[0].freqstr != first.freqstr:
+    if window is None or {period.freqstr for period in window} != {first.freqstr}:
         return []
     if first < window[0] or last >= window[1]:
         inside = f"the window is {periods.code(window[0])} to {periods.code(window[1])}"

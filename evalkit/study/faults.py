@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, get_args
 
 import pandas as pd
@@ -24,6 +25,7 @@ from evalkit.study.text import Location, Tree
 Parts = dict[str, Any]
 
 LONGEST = 100  # years of a window
+EARLIEST, LATEST = 1800, 2200  # timestamps to the nanosecond reach from 1677 to 2262
 
 
 def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
@@ -40,7 +42,7 @@ def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
         parts = {name: getattr(protocol, name) for name in Protocol.model_fields}
     except ValidationError as error:
         details = error.errors(include_url=False)
-        faults = [_fault(detail, tree) for detail in details if not _echo(detail, tree)]
+        faults = [_fault(detail, tree) for detail in details if not _echo(detail, details)]
         parts = _valid_parts(tree, {detail["loc"][0] for detail in details if detail["loc"]})
     faults += _unfilled(tree)
     own = (_window, _spans, outcome_faults, _repeated, _programmes, _frequency, _interventions)
@@ -52,10 +54,15 @@ def validate(tree: Tree) -> tuple[Protocol | None, list[Fault]]:
 
 def _valid_parts(tree: Tree, bad: set[Any]) -> Parts:
     """The top-level parts that are valid in themselves, defaults included."""
-    parts = {name: (field.annotation, field) for name, field in Protocol.model_fields.items() if name not in bad}
-    good: Any = create_model("Good", __base__=Strict, **parts)  # type: ignore[call-overload]
-    given = {name: value for name, value in tree.value.items() if name in parts}
+    good = _without(frozenset(bad))
+    given = {name: value for name, value in tree.value.items() if name in good.model_fields}
     return dict(good.model_validate(given))
+
+
+@cache
+def _without(bad: frozenset[Any]) -> Any:  # noqa: ANN401 - a model made here
+    parts = {name: (field.annotation, field) for name, field in Protocol.model_fields.items() if name not in bad}
+    return create_model("Good", __base__=Strict, **parts)  # type: ignore[call-overload]
 
 
 # -- what pydantic found, in our words ----------------------------------------
@@ -113,9 +120,11 @@ def _got(given: object) -> str:
     return f" (got `{str(given)[:60]}`)" if isinstance(given, str | int | float) else ""
 
 
-def _echo(detail: ErrorDetails, tree: Tree) -> bool:
+def _echo(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
     """A list counted as too short only because its items were refused: already reported."""
-    return detail["type"] == "too_short" and bool(tree.value.get(str(detail["loc"][0])))
+    at = detail["loc"]
+    inside = (other["loc"] for other in details if len(other["loc"]) > len(at))
+    return detail["type"] == "too_short" and any(loc[: len(at)] == at for loc in inside)
 
 
 def _in_tree(loc: tuple[int | str, ...], tree: Tree) -> Location:
@@ -192,7 +201,10 @@ def _window(parts: Parts, tree: Tree) -> list[Fault]:
     if first >= last:
         return [Fault(said, where, "put the earlier period first, and a later one last")]
     years = last.year - first.year
-    return [Fault(f"{said}, {years} years", where, "correct the dates")] if years > LONGEST else []
+    if years > LONGEST:
+        return [Fault(f"{said}, {years} years", where, "correct the dates")]
+    far = first.year < EARLIEST or last.year > LATEST
+    return [Fault(said, where, f"correct the dates; {EARLIEST} to {LATEST} can be evaluated")] if far else []
 
 
 def _spans(parts: Parts, tree: Tree) -> list[Fault]:

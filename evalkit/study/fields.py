@@ -9,8 +9,13 @@ import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from evalkit import periods
+from evalkit.texts import LONGEST_NAME
 
 SLUG = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+LONGEST_TEXT, LONGEST_PATH = 5_000, 1_000  # characters
+_ADDRESS = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]+:(?!\\)|//|\\\\"
+)  # a scheme (a drive has one letter), or a network share
 DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 
 
@@ -29,13 +34,33 @@ def _period(value: object) -> pd.Period:
     return periods.parse(str(value))
 
 
-def _text(value: object) -> str:
+def _text(value: object, most: int = LONGEST_TEXT) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("needs some text")
-    return value.strip()
+    if len(text := value.strip()) > most:
+        raise ValueError(f"{len(text):,} characters are too many, shorten it to {most:,}")
+    return text
+
+
+def _label(value: object) -> str:
+    return " ".join(_text(value, LONGEST_NAME).split())
+
+
+def _file(value: object) -> str:
+    text = _text(value, LONGEST_PATH)
+    if _ADDRESS.match(text):
+        raise ValueError("this is an address, and data are read from files: download it, and give the file's path")
+    if bad := [part for part in re.split(r"[/\\]", text) if part.partition(".")[0].strip().lower() in DEVICES]:
+        raise ValueError(f"'{bad[0]}' is a reserved file name on Windows")
+    return text
 
 
 Text = Annotated[str, BeforeValidator(_text)]
+Label = Annotated[str, BeforeValidator(_label)]  # one line, short enough for a figure
+Line = Annotated[str, BeforeValidator(lambda v: _label(v) if isinstance(v, str) and v.strip() else v)]  # or blank
+Column = Annotated[str, BeforeValidator(lambda v: _text(v, LONGEST_NAME))]
+File = Annotated[str, BeforeValidator(_file)]
+Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Name = Annotated[
     str,
     BeforeValidator(lambda v: check_slug(_text(v))),
@@ -66,8 +91,8 @@ class Columns(Strict):
     In a protocol, a single column may be written as its name alone.
     """
 
-    plus: Annotated[tuple[Text, ...], Field(min_length=1, description="Columns that are added.")]
-    minus: Annotated[tuple[Text, ...], Field(description="Columns that are subtracted.")] = ()
+    plus: Annotated[tuple[Column, ...], Field(min_length=1, description="Columns that are added.")]
+    minus: Annotated[tuple[Column, ...], Field(description="Columns that are subtracted.")] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -106,18 +131,18 @@ class Exclusion(Span):
 class Event(Span):
     """Something else that happened; figures mark it, nothing is excluded."""
 
-    label: Annotated[Text, Field(description="What happened, printed in the report.")]
+    label: Annotated[Label, Field(description="What happened, printed in the report.")]
 
 
 class Programme(Strict):
     """Another programme that reached some of the units; the rollout says which, and from when to when."""
 
-    label: Annotated[Text, Field(description="What it is, printed in the report.")]
+    label: Annotated[Label, Field(description="What it is, printed in the report.")]
     started: Annotated[
-        Text, Field(description="Column of the rollout with the first period in which it ran there; blank = never.")
+        Column, Field(description="Column of the rollout with the first period in which it ran there; blank = never.")
     ]
     ended: Annotated[
-        Text | None, Field(description="Column of the rollout with the last such period; blank = still running.")
+        Column | None, Field(description="Column of the rollout with the last such period; blank = still running.")
     ] = None
 
 

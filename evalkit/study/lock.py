@@ -9,7 +9,6 @@ lodged elsewhere on the day, is what settles that.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from evalkit import periods
+from evalkit import files, periods
 from evalkit.errors import Fault, StudyError
 from evalkit.study.fields import Strict
 from evalkit.study.plan import Difference, Plan, differences, digest, plan
@@ -143,12 +142,12 @@ def read_lock(protocol: Path) -> Lock | None:
     if not path.exists():
         return None
     try:
-        content = path.read_bytes()
+        content = files.read(path)
     except OSError as error:
         raise StudyError(f"the lock cannot be read ({error.strerror})", path.name) from None
     try:
         study, entries = _parsed(content)
-    except (ValidationError, ValueError, TypeError, RecursionError) as error:
+    except (ValidationError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         what = "an entry is incomplete" if isinstance(error, ValidationError) else str(error)[:200]
         raise StudyError(f"the lock is not as it was written ({what})", path.name, RESTORE) from None
     if study != protocol.stem:
@@ -236,12 +235,9 @@ def add_entry(protocol: Protocol, path: Path, before: Lock | None, said: Said, n
 
 def _write(target: Path, study: str, lock: Lock) -> None:
     record = {"format": FORMAT, "study": study, "entries": [entry.model_dump() for entry in lock.entries]}
-    aside = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
-        aside.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="ascii")
-        os.replace(aside, target)  # noqa: PTH105 - replaces on Windows too
+        files.write_text(target, json.dumps(record, indent=1, sort_keys=True) + "\n")
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise StudyError(f"the lock cannot be written ({error.strerror})", str(target)) from None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from evalkit import files
 from evalkit.errors import RunError
 from evalkit.study.fields import Strict
 
@@ -47,7 +48,7 @@ def read_looks(path: Path) -> tuple[Look, ...]:
     Raises RunError when the file is not as it was written: a history that is lost would pass for a first look.
     """
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = json.loads(files.read(path))
         good = set(said) == {"format", "looks"} and said["format"] == FORMAT
         looks = tuple(Look.model_validate(one) for one in said["looks"]) if good else None
     except (FileNotFoundError, NotADirectoryError):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from evalkit.study.distribution import Distribution
-from evalkit.study.fields import Columns, Name, Strict
+from evalkit.study.fields import Columns, Line, Name, Number, Strict
 
 
 class Outcome(Strict):
@@ -15,7 +15,7 @@ class Outcome(Strict):
 
     name: Name
     label: Annotated[
-        str, Field(description="As it is printed, for a reader who is not an analyst; default the name.")
+        Line, Field(description="As it is printed, for a reader who is not an analyst; default the name.")
     ] = ""
     kind: Literal["proportion", "rate", "count", "continuous"]
     numerator: Annotated[Columns | None, Field(description="For a proportion or rate.")] = None
@@ -30,17 +30,15 @@ class Outcome(Strict):
         Name | None,
         Field(description="The outcome of which this is another definition; it then has no role of its own."),
     ] = None
-    per: Annotated[
-        float, Field(gt=0, allow_inf_nan=False, description="A rate is per this many of the denominator.")
-    ] = 1.0
-    report: Annotated[str, Field(description="Unit of report; default by kind.")] = ""
+    per: Annotated[Number, Field(gt=0, description="A rate is per this many of the denominator.")] = 1.0
+    report: Annotated[Line, Field(description="Unit of report; default by kind.")] = ""
     target: Annotated[
-        float | None,
-        Field(allow_inf_nan=False, description="A national or local target, as a share for a proportion."),
+        Number | None,
+        Field(description="A national or local target, as a share for a proportion."),
     ] = None
     worthwhile: Annotated[
-        float | None,
-        Field(gt=0, allow_inf_nan=False, description="Smallest effect worth having, in the unit of report."),
+        Number | None,
+        Field(gt=0, description="Smallest effect worth having, in the unit of report."),
     ] = None
     distribution: Annotated[
         Distribution | None,

@@ -13,7 +13,20 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from evalkit.periods import Frequency
 from evalkit.study.appraisal import Evaluator
 from evalkit.study.assurance import Assurance
-from evalkit.study.fields import Event, Exclusion, Name, Period, Programme, Strict, Text, Transition
+from evalkit.study.fields import (
+    Column,
+    Event,
+    Exclusion,
+    File,
+    Label,
+    Name,
+    Number,
+    Period,
+    Programme,
+    Strict,
+    Text,
+    Transition,
+)
 from evalkit.study.options import ModelOptions
 from evalkit.study.outcome import CaseMix, Outcome
 from evalkit.study.planned import Deviation, Looks
@@ -33,15 +46,15 @@ Disclosure = Literal["none", "sde", "opensafely", "hes", "midpoint6"]
 class Condition(Strict):
     """Rows in which a column holds a value, compared as text or as a number."""
 
-    column: Text
-    equals: Text
+    column: Column
+    equals: Column
     why: Annotated[str, Field(description="The reason, printed in the report.")] = ""
 
 
 class SourceBase(Strict):
     """What every source has."""
 
-    path: Annotated[Text, Field(description="File or folder, relative to the protocol.")]
+    path: Annotated[File, Field(description="File or folder, relative to the protocol.")]
     gaps: Annotated[Literal["refuse", "allow"], Field(description="Periods missing inside a unit's life.")] = "refuse"
     zeros: Annotated[
         Literal["refuse", "missing", "keep"],
@@ -53,16 +66,16 @@ class CsvSource(SourceBase):
     """Any tidy CSV or Parquet file: one row per unit and period."""
 
     reader: Literal["csv"]
-    unit: Annotated[Text, Field(description="Column naming the unit.")] = "unit"
-    period: Annotated[Text, Field(description="Column holding the period.")] = "period"
-    name: Annotated[Text | None, Field(description="Column with the unit's name in words.")] = None
+    unit: Annotated[Column, Field(description="Column naming the unit.")] = "unit"
+    period: Annotated[Column, Field(description="Column holding the period.")] = "period"
+    name: Annotated[Column | None, Field(description="Column with the unit's name in words.")] = None
     frequency: Frequency = "month"
     where: Annotated[tuple[Condition, ...], Field(description="Keep only rows that meet every condition.")] = ()
     missing_where: Annotated[
         tuple[Condition, ...], Field(description="Rows whose outcomes are to be treated as not reported.")
     ] = ()
     sum_over: Annotated[
-        tuple[Text, ...],
+        tuple[Column, ...],
         Field(description="Columns that split a unit and period into rows; their counts are added."),
     ] = ()
 
@@ -72,7 +85,7 @@ class NhsAeSource(SourceBase):
 
     reader: Literal["nhs_ae"]
     successions: Annotated[
-        Text | None,
+        File | None,
         Field(description="Table of organisation successions; default the workbench's own, `none` for none."),
     ] = None
 
@@ -88,13 +101,13 @@ Source = Annotated[CsvSource | NhsAeSource, Field(discriminator="reader")]
 class Rollout(Strict):
     """Who joined when: a table with one row per unit."""
 
-    path: Annotated[Text, Field(description="CSV file, relative to the protocol.")]
-    unit: Annotated[Text, Field(description="Column naming the unit.")] = "unit"
-    joined: Annotated[Text, Field(description="Column with the joining period; blank = has not joined.")] = "joined"
-    segment: Annotated[Text | None, Field(description="Column with the oversight segment.")] = None
-    region: Annotated[Text | None, Field(description="Column with the region or system.")] = None
+    path: Annotated[File, Field(description="CSV file, relative to the protocol.")]
+    unit: Annotated[Column, Field(description="Column naming the unit.")] = "unit"
+    joined: Annotated[Column, Field(description="Column with the joining period; blank = has not joined.")] = "joined"
+    segment: Annotated[Column | None, Field(description="Column with the oversight segment.")] = None
+    region: Annotated[Column | None, Field(description="Column with the region or system.")] = None
     merged: Annotated[
-        Text | None, Field(description="Column that says what a unit was merged from; blank = nothing.")
+        Column | None, Field(description="Column that says what a unit was merged from; blank = nothing.")
     ] = None
     unlisted: Annotated[
         Literal["leave_out", "never_joined"],
@@ -114,8 +127,8 @@ class Entry(Strict):
         int | None, Field(ge=1, le=100_000, description="How many units with the poorest outcome were taken.")
     ] = None
     threshold: Annotated[
-        float | None,
-        Field(allow_inf_nan=False, description="Units poorer than this, in the unit of report, were taken."),
+        Number | None,
+        Field(description="Units poorer than this, in the unit of report, were taken."),
     ] = None
     over: Annotated[
         tuple[Period, Period] | None, Field(description="First and last period over which the outcome was judged.")
@@ -164,7 +177,7 @@ Comparison = Annotated[
 class Protocol(Strict):
     """One collaborative's evaluation."""
 
-    title: Text
+    title: Label
     question: Annotated[Text, Field(description="What the evaluation asks, in one sentence.")]
     simulated: Annotated[bool, Field(description="True for simulated data; every page then says so.")] = False
     source: Source
@@ -192,9 +205,9 @@ class Protocol(Strict):
             "first asks of the typical unit, the second of the typical patient."
         ),
     ] = "unit"
-    covariates: Annotated[tuple[Text, ...], Field(description="Columns of the source or the rollout.")] = ()
+    covariates: Annotated[tuple[Column, ...], Field(description="Columns of the source or the rollout.")] = ()
     cluster: Annotated[
-        Text | None, Field(description="`unit`, or the rollout column that standard errors are clustered on.")
+        Column | None, Field(description="`unit`, or the rollout column that standard errors are clustered on.")
     ] = None
     horizons: Annotated[
         tuple[Annotated[int, Field(ge=0, le=120)], ...], Field(description="Periods after joining to report.")

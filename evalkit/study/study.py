@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from evalkit import periods
+from evalkit import files, periods
 from evalkit.errors import Fault, StudyError
 from evalkit.study.faults import validate
 from evalkit.study.fields import check_slug
@@ -22,6 +23,7 @@ from evalkit.study.protocol import Protocol
 from evalkit.study.text import read_tree
 
 Phase = Literal["pre", "transition", "post", "excluded"]
+INSIDE = "EVALKIT_INSIDE"
 PHASES: tuple[Phase, ...] = ("pre", "transition", "post", "excluded")
 
 
@@ -77,8 +79,19 @@ class Study:
         raise StudyError(f"no outcome is called '{name}'", self.path.name, f"use one of: {known}")
 
     def resolve(self, path: str) -> Path:
-        """A path in the protocol, relative to the protocol's folder."""
-        return (self.path.parent / path).resolve()
+        """A path in the protocol, relative to the protocol's folder.
+
+        Raises StudyError for one that leads round in a circle, or out of the folder that `EVALKIT_INSIDE` names.
+        """
+        inside = os.environ.get(INSIDE)
+        try:
+            found = (self.path.parent / path).resolve()
+            if not inside or found.is_relative_to(Path(inside).resolve()):
+                return found
+        except (OSError, RuntimeError) as error:
+            raise StudyError(f"the path {path} cannot be followed ({error})", self.path.name, "correct it") from None
+        what = f"the path {path} leads out of {inside}, and {INSIDE} lets nothing else be read"
+        raise StudyError(what, self.path.name, "put the file there")
 
     @property
     def window(self) -> pd.PeriodIndex:
@@ -148,7 +161,16 @@ def load(path: Path) -> Study:
     lock = read_lock(path)
     if declared := deviation_faults(protocol, lock):
         raise StudyError(replace(fault, where=tree.where(("deviations", i))) for i, fault in declared)
-    return Study(slug, path.resolve(), hashlib.sha256(path.read_bytes()).hexdigest(), protocol, lock)
+    here = path.parent.resolve() / path.name  # a link stays the study that it is called
+    return Study(slug, here, hashlib.sha256(files.read(path)).hexdigest(), protocol, lock)
+
+
+def there(path: Path) -> bool:
+    """Whether there is such a file or folder, as far as one may look."""
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def missing_files(study: Study) -> list[Fault]:
@@ -161,5 +183,5 @@ def missing_files(study: Study) -> list[Fault]:
             f"looked for {study.resolve(path)}",
         )
         for part, path in named.items()
-        if not study.resolve(path).exists()
+        if not there(study.resolve(path))
     ]

@@ -7,18 +7,23 @@ duplicate keys and several documents are refused: they hide what a protocol says
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from evalkit import files
 from evalkit.errors import Fault, StudyError
+from evalkit.texts import HIDDEN
 
 LARGEST = 200_000  # bytes; a protocol is a page or two
 DEEPEST = 40
+MOST_UNSEEN = 100  # characters named one by one
 NULLS = {"", "~", "null", "Null", "NULL"}
+
+LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # the C library's parser, where it is there
 
 Location = tuple[str | int, ...]
 
@@ -59,7 +64,7 @@ def read_tree(path: Path) -> Tree:
     faults = _hidden_faults(text, path.name)
     if faults:
         raise StudyError(faults)
-    root = yaml.compose(text, Loader=yaml.BaseLoader)
+    root = yaml.compose(text, Loader=LOADER)
     if not isinstance(root, yaml.MappingNode):
         raise StudyError("a protocol is a mapping of `key: value` lines", path.name, "see `evalkit new`")
     reader = _Reader(path.name)
@@ -71,7 +76,7 @@ def read_tree(path: Path) -> Tree:
 
 def _read_text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = files.read(path)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StudyError(f"the protocol cannot be read ({reason})", str(path)) from None
@@ -87,10 +92,12 @@ def _read_text(path: Path) -> str:
 
 def _hidden_faults(text: str, name: str) -> list[Fault]:
     """Syntax errors and the YAML features that can hide or execute something."""
-    faults: list[Fault] = []
+    faults = _unseen(text, name)
+    if faults:
+        return faults
     documents = depth = 0
     try:
-        for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        for event in yaml.parse(text, Loader=LOADER):
             line = _line(event.start_mark)
             documents += isinstance(event, yaml.DocumentStartEvent)
             depth += isinstance(event, yaml.CollectionStartEvent)
@@ -114,6 +121,15 @@ def _hidden_faults(text: str, name: str) -> list[Fault]:
     return faults
 
 
+def _unseen(text: str, name: str) -> list[Fault]:
+    """Characters that cannot be seen, in comments too: they make a reader see another protocol than is read."""
+    at = {text.count("\n", 0, found.start()) + 1: found[0] for found in islice(HIDDEN.finditer(text), MOST_UNSEEN)}
+    return [
+        Fault(f"character U+{ord(sign):04X} is not allowed", f"{name}:{line}", "remove it; it cannot be seen")
+        for line, sign in at.items()
+    ]
+
+
 def _line(mark: Any) -> int:  # noqa: ANN401 - PyYAML's own or its C twin's mark
     return int(mark.line) + 1
 
@@ -126,8 +142,8 @@ def _refused(event: yaml.Event) -> list[tuple[str, str]]:
     elif anchor:
         out.append((f"anchor `&{anchor}` is not allowed", "write the value out where it is used"))
     value = getattr(event, "value", None) or ""
-    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in value):
-        out.append(("a text holds a control character or half of one", "remove the escape"))
+    if found := HIDDEN.search(value):
+        out.append((f"a text holds U+{ord(found[0]):04X}, a control character or half of one", "remove the escape"))
     if tag:
         out.append((f"tag `{tag}` is not allowed", "remove it; values are plain text"))
     return out
@@ -147,7 +163,7 @@ class _Reader:
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*location, i)) for i, child in enumerate(node.value)]
-        plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        plain = isinstance(node, yaml.ScalarNode) and not node.style
         return None if plain and node.value in NULLS else node.value
 
     def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:

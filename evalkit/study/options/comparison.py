@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from evalkit.study.fields import Name, Strict, Text
+from evalkit.study.fields import Column, Name, Strict
 
 
 class AnticipatingOptions(Strict):
@@ -125,7 +125,7 @@ class TripleOptions(WindowedOptions):
 class DoseOptions(ComparisonOptions):
     """Does the effect grow with the dose? A declared secondary analysis."""
 
-    column: Annotated[Text | None, Field(description="Column of the rollout with each joined unit's dose.")] = None
+    column: Annotated[Column | None, Field(description="Column of the rollout with each joined unit's dose.")] = None
 
 
 class HeterogeneityOptions(AnticipatingOptions):

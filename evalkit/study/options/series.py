@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from evalkit.study.fields import Name, Period, Strict, Text
+from evalkit.study.fields import Label, Name, Period, Strict, Text
 
 
 class Season(Strict):
@@ -69,7 +69,7 @@ class Impact(Strict):
 class Intervention(Strict):
     """Another change with a known date, adjusted for by columns of its own and reported beside the effect."""
 
-    label: Annotated[Text, Field(description="What it was, printed in the report.")]
+    label: Annotated[Label, Field(description="What it was, printed in the report.")]
     first: Annotated[Period, Field(alias="from", description="First period in which it acted.")]
     impact: Impact = Impact()
 
