@@ -20,6 +20,7 @@ from evalkit.sources import Tidy, read
 from evalkit.study import Outcome, Study
 from evalkit.study.fields import Columns
 from evalkit.study.protocol import Protocol
+from evalkit.study.study import there
 
 KEYS = ["unit", "period"]
 FEW = 2  # different whole numbers that are more likely a yes and no

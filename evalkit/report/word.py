@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import io
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalkit.files import write_bytes
 from evalkit.report.front import Front
 from evalkit.report.page import PageContext
+from evalkit.texts import clean
 
 if TYPE_CHECKING:
     from docx.document import Document
 
 LANGUAGE = "en-GB"
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 SIMULATED = "Simulated data: the numbers are made up to show the method. They describe no real organisation."
 
 
@@ -25,8 +26,8 @@ def write_word(path: Path, front: Front, context: PageContext, made: datetime) -
     made  when the report was made; it stands in the document's properties and nowhere else
     """
     document = _blank(context, made)
-    document.add_paragraph(_text(context.study_title), style="Title")
-    document.add_paragraph(_text(context.question), style="Subtitle")
+    document.add_paragraph(clean(context.study_title), style="Title")
+    document.add_paragraph(clean(context.question), style="Subtitle")
     if context.simulated:
         document.add_paragraph().add_run(SIMULATED).bold = True
     if front.failures:
@@ -38,15 +39,15 @@ def write_word(path: Path, front: Front, context: PageContext, made: datetime) -
     _table(document, "Other measures, those watched for harm first", head, front.others)
     if front.methods:
         document.add_heading("Methods", 1)
-        document.add_paragraph(_text(front.methods))
+        document.add_paragraph(clean(front.methods))
     _table(document, "Checklists: items answered", ("Instrument", "Answered", "In all"), front.checklists)
     _table(document, "Quality assurance", ("Part", "Who, when and what"), front.assurance)
     document.add_heading("Known limits", 1)
     _bullets(document, front.limits or ("None recorded.",))
     _table(document, "How this was made", ("Part", "What"), [row for row in context.provenance if row[0] != "Run"])
-    aside = path.with_name(f".{path.name}.new")
-    document.save(str(aside))
-    aside.replace(path)
+    buffer = io.BytesIO()
+    document.save(buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 def _blank(context: PageContext, made: datetime) -> Document:
@@ -56,7 +57,7 @@ def _blank(context: PageContext, made: datetime) -> Document:
 
     document = docx.Document()
     properties = document.core_properties
-    properties.title = _text(f"{context.study_title}: summary")[:255]
+    properties.title = clean(f"{context.study_title}: summary")[:255]
     properties.author = properties.last_modified_by = "evalkit"
     properties.comments, properties.language = "", LANGUAGE
     properties.created = properties.modified = made
@@ -76,20 +77,20 @@ def _answer(document: Document, front: Front) -> None:
     if answer is None:
         document.add_paragraph("No answer: the findings page was not part of this run, or stopped before it.")
         return
-    document.add_paragraph().add_run(_text(answer["verdict"])).bold = True
+    document.add_paragraph().add_run(clean(answer["verdict"])).bold = True
     if answer["figure"]:
-        document.add_paragraph(_text(f"{answer['measure']}: {answer['figure']} ({answer['interval']})."))
-    document.add_paragraph(_text(answer["said"]))
-    document.add_paragraph(_text(f"Confidence: {answer['confidence']}. {answer['meaning']}"))
+        document.add_paragraph(clean(f"{answer['measure']}: {answer['figure']} ({answer['interval']})."))
+    document.add_paragraph(clean(answer["said"]))
+    document.add_paragraph(clean(f"Confidence: {answer['confidence']}. {answer['meaning']}"))
     _bullets(document, [f"{why[:1].upper()}{why[1:]}." for why in answer["because"]])
     for part in ("scale", "net", "overturned", "elsewhere"):
         if answer[part]:
-            document.add_paragraph(_text(answer[part]))
+            document.add_paragraph(clean(answer[part]))
 
 
 def _bullets(document: Document, lines: Sequence[str]) -> None:
     for line in lines:
-        document.add_paragraph(_text(line), style="List Bullet")
+        document.add_paragraph(clean(line), style="List Bullet")
 
 
 def _table(document: Document, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -112,9 +113,4 @@ def _table(document: Document, title: str, header: Sequence[str], rows: Sequence
     table.rows[0]._tr.get_or_add_trPr().append(repeated)  # noqa: SLF001
     for row in rows:
         for cell, text in zip(table.add_row().cells, row, strict=True):
-            cell.text = _text(text)
-
-
-def _text(text: str) -> str:
-    """Text without what no XML file can hold."""
-    return NOT_XML.sub("", text)
+            cell.text = clean(text)
