@@ -296,7 +296,7 @@ def test_what_nobody_said_is_said_to_be_missing(demonstration):
 
 def test_a_sign_off_covers_the_data_it_saw_and_no_later_ones(demonstration):
     found, panel, _ = demonstration
-    old = {"by": "A", "on": "2026-01-02", "what": "All of it", "data_to": "2025-12"}
+    old = {"by": "A", "date": "2026-01-02", "what": "All of it", "data_to": "2025-12"}
     new = old | {"data_to": "2026-02", "by": "B"}
     rows = [
         t for label, t in assured(with_assurance(found, checked=[old, new]), panel, RECORD) if label == "Checked by"
@@ -316,7 +316,7 @@ def test_known_limits_are_those_of_the_protocol_and_of_the_run(demonstration):
 
 @pytest.mark.parametrize("day", ["2026-02-30", "1 March 2026", "2026-3-1", "", "20260301"])
 def test_a_day_that_is_none_is_refused(make, day):
-    sign_off = {"by": "A", "on": day, "what": "x", "data_to": "2019-12"}
+    sign_off = {"by": "A", "date": day, "what": "x", "data_to": "2019-12"}
     with pytest.raises(StudyError, match="is not a day; write it as 2026-03-31"):
         loaded(make, assurance={"checked": [sign_off]})
 

@@ -55,7 +55,7 @@ def _signed(label: str, none: str, signed: Sequence[SignOff], last: Any) -> Iter
             if one.data_to.end_time >= last.end_time
             else f"It was made on data to {periods.say(one.data_to)}, and later data of this report are not covered."
         )
-        yield label, f"{one.by}, {one.on}: {one.what.rstrip('.')}. {covered}"
+        yield label, f"{one.by}, {one.date}: {one.what.rstrip('.')}. {covered}"
 
 
 def _vintage(panel: Panel, record: dict[str, Any]) -> str:

@@ -5,8 +5,8 @@ The roles are those of the AQuA Book (HM Government, guidance on producing quali
 
 from __future__ import annotations
 
+import datetime
 import re
-from datetime import date
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -18,7 +18,7 @@ def _day(value: object) -> str:
     text = str(value).strip()
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            return date.fromisoformat(text).isoformat()
+            return datetime.date.fromisoformat(text).isoformat()
     except ValueError:
         pass
     raise ValueError(f"'{text[:40]}' is not a day; write it as 2026-03-31")
@@ -33,7 +33,7 @@ class SignOff(Strict):
     """One look by somebody who answers for it."""
 
     by: Annotated[Text, Field(description="Name and role.")]
-    on: Annotated[Day, Field(description="The day.")]
+    date: Annotated[Day, Field(description="The day.")]
     what: Annotated[Text, Field(description="What was looked at, or what was agreed.")]
     data_to: Annotated[
         Period, Field(description="Last period of the data that were looked at; later data are not covered.")

@@ -147,8 +147,8 @@ horizons: [6, 12]                   # periods after joining at which the effect 
 # assurance:                          # printed on the first page; what is missing is said to be missing
 #   commissioned_by: <who asked for it>
 #   analysts: [<name and role>]
-#   checked: [{{by: <name and role>, on: <2026-03-31>, what: <what was checked>, data_to: <2026-02>}}]
-#   approved: [{{by: <name and role>, on: <2026-03-31>, what: <for which use>, data_to: <2026-02>}}]
+#   checked: [{{by: <name and role>, date: <2026-03-31>, what: <what was checked>, data_to: <2026-02>}}]
+#   approved: [{{by: <name and role>, date: <2026-03-31>, what: <for which use>, data_to: <2026-02>}}]
 #   limits: [<what is known to limit the data or the analysis>]
 # notebooks: [data_and_design, interrupted_time_series, difference_in_differences, synthetic_comparison, credibility,
 #             findings]
