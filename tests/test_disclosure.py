@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 from ae_files import provider, total_of, write
+from drawings import word_body
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
@@ -540,6 +541,8 @@ def report(capsys, home, rows):
     out = {}
     for path in sorted((home / "reports" / "case").iterdir()):
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        if path.suffix == ".docx":
+            content = word_body(content)
         if path.name == "manifest.json":
             record = json.loads(content)
             for key in ("inputs", "data", "created", "files", "code", "environment"):

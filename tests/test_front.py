@@ -128,6 +128,11 @@ def test_where_nothing_could_be_computed_the_reason_stands():
     assert problems(html) == []
 
 
+def test_the_design_that_carries_the_finding_stands_first(gathered):
+    assert gathered.estimates[0][0] == gathered.answer["design"]
+    assert gathered.estimates[0][1] == gathered.answer["figure"]
+
+
 def test_the_answer_carries_itself_for_the_first_page():
     _, metadata = words.answer(study(), outcome(), [estimate(2.0)], sound())._repr_mimebundle_()
     assert json.loads(json.dumps(metadata))["evalkit"]["answer"]["verdict"]

@@ -177,6 +177,7 @@ MISSING = Domain(
             "5.4",
             "Is as much missing on both sides, and for like reasons?",
             "yes",
+            adverse=("disclosure",),
             when=(no("5.1"), yes("5.2"), yes("5.3")),
         ),
         Question(

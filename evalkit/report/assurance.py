@@ -78,4 +78,4 @@ def _plan(study: Study) -> str:
 
 def _disclosure(study: Study) -> str:
     chosen = study.protocol.disclosure
-    return f"Rule `{chosen}`: {RULES[chosen].words}."
+    return f"Rule {chosen}: {RULES[chosen].words}."

@@ -47,7 +47,7 @@ class Front:
 
     answer      the payload of `words.answer`; None where no notebook gave one
     figure      the output of the findings that shows the designs side by side
-    estimates   design, estimate, interval of the report's outcome
+    estimates   design, estimate, interval of the report's outcome, the one that carries the finding first
     others      measure, role, estimate, interval, reading of every other outcome
     pages       address, title, and the first sentence of each page
     methods     one paragraph for a journal
@@ -79,11 +79,12 @@ def gather(
     record  the manifest so far: `by`, `data`, `failures`
     """
     answer, finding, summaries = (_last(executed, kind) for kind in ("answer", "finding", "summaries"))
-    own = [e for e in estimates if e.outcome == panel.outcome.name]
+    own = [e for e in estimates if e.outcome == panel.outcome.name and not e.comparison_only]
+    carrying = answer["design"] if answer else ""
     return Front(
         answer=answer,
         figure=_figure(executed),
-        estimates=tuple((e.title, *figures(e)) for e in own if not e.comparison_only),
+        estimates=tuple((e.title, *figures(e)) for e in sorted(own, key=lambda e: e.title != carrying)),
         others=_others(study, panel, estimates),
         pages=tuple((f"{e.name}.html", e.title, _opening(e)) for e in executed),
         methods=summaries["methods"] if summaries else "",
