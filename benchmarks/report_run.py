@@ -68,6 +68,7 @@ def short(top: Path, study: str) -> tuple[str, ...]:
     for name in names:
         made = nbformat.v4.new_notebook()
         made.cells = [nbformat.v4.new_markdown_cell(f"# {name}"), *map(nbformat.v4.new_code_cell, SHORT)]
+        made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         made.cells[1].metadata["tags"] = ["parameters"]
         nbformat.write(made, top / "notebooks" / f"{name}.ipynb")
     return names

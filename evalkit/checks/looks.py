@@ -24,6 +24,7 @@ from evalkit.checks._its import excludes_zero
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.inference import looks as rules
 from evalkit.panel import Panel
+from evalkit.panel.seen import look_at
 from evalkit.study.looks import Look, added
 from evalkit.study.planned import Looks
 
@@ -75,12 +76,6 @@ def check(panel: Panel, estimate: Estimate | Refusal, history: Sequence[Look] = 
         reading += " Allowing for the looks, the interval holds zero."
     verdict = "concern" if clear and not still else "reassuring"
     return Check(NAME, QUESTION, verdict, reading, float(number), "", _rows(estimate, figures), figures)  # type: ignore[arg-type]
-
-
-def look_at(panel: Panel, date: str = "") -> Look:
-    """The look that a report on this panel is."""
-    last = panel.rows.index.get_level_values("period").max()
-    return Look(outcome=panel.outcome.name, last=periods.code(last), plan=panel.study.plan_sha256, date=date)
 
 
 def _plain(said: str, number: int, estimate: Estimate, *, clear: bool) -> Check:

@@ -129,6 +129,7 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], engine: Eng
     from traitlets.config import Config
 
     from evalkit.report.kernel import private, transport
+    from evalkit.report.quiet import registered
 
     headings: list[str] = []
     sockets = private()
@@ -143,6 +144,7 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], engine: Eng
             str(path).replace("{", "{{").replace("}", "}}"),  # papermill would fill in braces
             str(output).replace("{", "{{").replace("}", "}}"),
             parameters=parameters,
+            engine_name=registered(),
             kernel_name="python3",  # a name only: the manager decides what runs
             language="python",
             progress_bar=False,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from evalkit import periods
-from evalkit.checks.looks import look_at
 from evalkit.panel import Panel
+from evalkit.panel.seen import look_at
 from evalkit.report.publish import write_bytes, write_json
 from evalkit.study.looks import FILE, added, looks_record, read_looks
 from evalkit.study.plan import flat, plan
