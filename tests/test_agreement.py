@@ -222,6 +222,7 @@ def rates(designs, draws, seeds, shared):
     return np.mean([f.verdict == "concern" for f in found]), (p < 0.05).mean(axis=0)
 
 
+@pytest.mark.slow
 def test_designs_seldom_disagree_where_nothing_happened():
     for shared in (0.0, 1.0):
         concern, each = rates(("group_time", "its"), Draws(40, 40), range(60), shared)

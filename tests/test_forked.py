@@ -67,11 +67,12 @@ def ended(pid, seconds=10.0):
     return not alive(pid)
 
 
-def test_the_pages_are_those_of_kernels_started_anew(capsys, workspace):  # noqa: F811
+def test_the_pages_are_those_of_kernels_started_anew(capsys, workspace, monkeypatch):  # noqa: F811
+    monkeypatch.delenv("EVALKIT_FORK")
     assert can_fork()
     pages = {}
     for how in ((), ("--no-fork",)):
-        code, _, _ = run(capsys, "uec", *how)
+        code, _, _ = run(capsys, "uec", "--force", *how)
         assert code == 0
         record = json.loads((workspace / "reports" / "uec" / "manifest.json").read_text(encoding="utf-8"))
         text = (workspace / "reports" / "uec" / "quick.html").read_text(encoding="utf-8")

@@ -176,10 +176,12 @@ def bound():
     ("path", "mode", "said"),
     [
         ("data/collaboratives/uec.yml", 0o000, "cannot be read (Permission denied)"),
-        ("data/collaboratives", 0o000, "Permission denied"),
+        pytest.param("data/collaboratives", 0o000, "Permission denied", marks=pytest.mark.slow),
         ("data/demo/uec_panel.csv", 0o000, "cannot be read (Permission denied)"),
-        ("data/demo/uec_rollout.csv", 0o000, "cannot be read (Permission denied)"),
-        ("data/demo", 0o000, "which is not there"),
+        pytest.param(
+            "data/demo/uec_rollout.csv", 0o000, "cannot be read (Permission denied)", marks=pytest.mark.slow
+        ),
+        pytest.param("data/demo", 0o000, "which is not there", marks=pytest.mark.slow),
         ("notebooks/quick.ipynb", 0o000, "Permission denied"),
         ("reports", 0o555, "cannot be used as the output folder (Permission denied)"),
         ("reports", 0o000, "Permission denied"),
