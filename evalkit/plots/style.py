@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
@@ -71,7 +72,9 @@ def shown(figure: Figure, alt: str, caption: str, header: Sequence[str], rows: S
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         _shorten(figure)
         _settle(figure)
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        # as `savefig` does, which draws everything once more beforehand
+        backend = FigureCanvasSVG(figure)
+        backend.print_svg(buffer, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     numeric = [False, *[True] * (len(header) - 1)]
     table = markup.table(header, rows, f"Data: {caption}", numeric)
     text = f"[figure] {caption}. {alt}"
@@ -99,7 +102,8 @@ def _cut(text: str, most: int = LONGEST) -> str:
 
 def _settle(figure: Figure) -> None:
     """Lay the figure out once, on round positions: the solver's last digits are not the same everywhere."""
-    figure.draw_without_rendering()
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
     figure.set_layout_engine("none")
     for axes in figure.axes:
         left, bottom, width, height = (round(edge, 3) for edge in axes.get_position().bounds)
