@@ -301,6 +301,15 @@ def test_what_is_no_address_is_refused(said):
         address(said)
 
 
+def test_a_bad_address_is_refused_even_where_nothing_is_to_run(capsys, workspace):  # noqa: F811
+    assert run(capsys, "uec")[0] == 0
+    assert run(capsys, "uec")[1].startswith("uec: up to date")
+    code, out, err = run(capsys, "uec", "--scheduler", "http://x")
+    assert code == 1
+    assert "up to date" not in out
+    assert "no address of a scheduler" in err
+
+
 def test_addresses_and_scheduler_files(tmp_path):
     for said in ("tcp://127.0.0.1:8786", "tls://a-b.example:1", "tcp://[::1]:8786"):
         assert address(said) == said

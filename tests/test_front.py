@@ -99,6 +99,13 @@ def test_the_verdict_has_the_direction_of_the_estimate(value, better, opening):
     assert words.direction(estimate(value, 0.5), outcome(better=better)) == opening.lower()
 
 
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_the_page_says_which_way_is_better(better):
+    found = words.answer(study(), outcome(better=better), [estimate(2.0)], sound())
+    assert found.good == f"{better.capitalize()} is better."
+    assert found.good in first_page(front(answer=dataclasses.asdict(found)), context())
+
+
 def test_an_interval_that_holds_zero_is_no_conclusion():
     found = words.answer(study(), outcome(), [estimate(0.5, 1.0)], sound())
     assert found.verdict.startswith("No strong conclusion")

@@ -244,7 +244,9 @@ def test_a_figure_of_nasty_names_is_drawn_as_sound_xml_of_the_usual_size(nasty, 
         assert time.process_time() - started < 20
         html = f"<!doctype html><html lang=en-GB><title>t</title><main><h1>t</h1>{shown.html}</main></html>"
         assert not [p for p in problems(html) if "allowed" in p or "handler" in p or "loads" in p]
-        for source in drawings(shown.html):
+        found = drawings(shown.html)
+        assert len(found) == shown.html.count("<figure")
+        for source in found:
             root = ElementTree.fromstring(source)  # noqa: S314
             assert {e.tag.rpartition("}")[2] for e in root.iter()} <= {
                 "svg", "g", "path", "defs", "use", "text", "tspan", "rect", "clipPath", "image", "style", "metadata",

@@ -38,6 +38,10 @@ class Asked:
 def run(options: Namespace) -> int:
     """Run notebooks and publish reports, of the studies of which something has changed."""
     catalogue.settle_home()
+    if options.scheduler:
+        from evalkit.report.cluster import address
+
+        address(options.scheduler)  # a bad one is refused, whether or not there is anything to run
     names = options.studies or [p.stem for p in catalogue.protocols()]
     if not names:
         raise RunError("there is no study to run", str(catalogue.home() / catalogue.FOLDER), "evalkit new SLUG")

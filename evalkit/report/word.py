@@ -79,7 +79,9 @@ def _answer(document: Document, front: Front) -> None:
         return
     document.add_paragraph().add_run(clean(answer["verdict"])).bold = True
     if answer["figure"]:
-        document.add_paragraph(clean(f"{answer['measure']}: {answer['figure']} ({answer['interval']})."))
+        document.add_paragraph(
+            clean(f"{answer['measure']}: {answer['figure']} ({answer['interval']}). {answer['good']}")
+        )
     document.add_paragraph(clean(answer["said"]))
     document.add_paragraph(clean(f"Confidence: {answer['confidence']}. {answer['meaning']}"))
     _bullets(document, [f"{why[:1].upper()}{why[1:]}." for why in answer["because"]])

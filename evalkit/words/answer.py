@@ -22,8 +22,8 @@ class Answer:
     """Texts for a first page; empty where there is nothing to say.
 
     verdict    one line: better, worse or no conclusion, and how sure
-    figure     the headline estimate with its unit; interval, with its level; measure, what it is of; design, that
-               gave it
+    figure     the headline estimate with its unit; interval, with its level; measure, what it is of, and good, which
+               way is better; design, that gave it
     said       what was found, in a sentence or two
     confidence `none`, `low` or `moderate`, and meaning, what that means
     because    the weightiest reasons why the confidence is not higher
@@ -35,6 +35,7 @@ class Answer:
     figure: str
     interval: str
     measure: str
+    good: str
     design: str
     said: str
     confidence: str
@@ -73,7 +74,7 @@ def answer(study: Study, outcome: Outcome, estimates: Sequence[Estimate | Refusa
         what = f"{study.protocol.question} These data cannot say: no method could be used on them."
         why = tuple(" ".join(e.reasons).rstrip(".") for e in estimates if isinstance(e, Refusal))
         return Answer(
-            "No method could be used on these data.", "", "", outcome.title, "", what, CALLED["none"],
+            "No method could be used on these data.", "", "", outcome.title, _good(outcome), "", what, CALLED["none"],
             MEANING["none"], why, "", "", "", elsewhere(asked), simulated,
         )  # fmt: skip
     head, unit = main.headline, main.unit
@@ -84,6 +85,7 @@ def answer(study: Study, outcome: Outcome, estimates: Sequence[Estimate | Refusa
         figure=f"{numbers.signed(head['estimate'], places)} {unit}",
         interval=f"{numbers.per_cent(main.level)} interval {numbers.interval(head['low'], head['high'], places)}",
         measure=outcome.title,
+        good=_good(outcome),
         design=main.title,
         said=said(outcome, main),
         confidence=CALLED[found.strength],
@@ -95,6 +97,10 @@ def answer(study: Study, outcome: Outcome, estimates: Sequence[Estimate | Refusa
         elsewhere=elsewhere(asked),
         simulated=simulated,
     )
+
+
+def _good(outcome: Outcome) -> str:
+    return f"{outcome.better.capitalize()} is better."
 
 
 def _verdict(main: Estimate, outcome: Outcome, strength: Strength) -> str:
