@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 MINUS = "\N{MINUS SIGN}"
 SMALLEST_P = 0.001
@@ -36,6 +36,20 @@ def signed(value: float, decimals: int = 2) -> str:
 def interval(low: float, high: float, decimals: int = 2) -> str:
     """An interval: `0.12 to 3.40`."""
     return f"{number(low, decimals)} to {number(high, decimals)}"
+
+
+def headline(head: Mapping[str, float], unit: str, level: float | None = None) -> tuple[str, str]:
+    """An estimate with its unit, and its interval: `+2.26 percentage points`, `0.45 to 4.07 (95%)`.
+
+    head   estimate, std_error, low, high; decimals follow the standard error
+    level  of the interval; left out where it is None
+    """
+    decimals = decimals_for([float(head["std_error"])])
+    span = interval(float(head["low"]), float(head["high"]), decimals)
+    return (
+        f"{signed(float(head['estimate']), decimals)} {unit}",
+        span if level is None else f"{span} ({per_cent(level)})",
+    )
 
 
 def p_value(value: float) -> str:

@@ -40,7 +40,7 @@ def test_killed_before_any_step_of_putting_in_place_a_whole_report_stands(tmp_pa
     make(tmp_path / "uec", "0")
     for step in range(1, 9):
         child = os.fork()
-        if child == 0:  # pragma: no cover - another process
+        if child == 0:  # another process
             make(tmp_path / f".uec.{os.getpid()}.new", str(step))
             _die_before(step, exchange)
             publish.put_in_place(tmp_path / f".uec.{os.getpid()}.new", tmp_path, "uec")
@@ -55,7 +55,7 @@ def test_killed_before_any_step_of_putting_in_place_a_whole_report_stands(tmp_pa
     assert whole(tmp_path / "uec")["created"] == "8"
 
 
-def _die_before(step, exchange):  # pragma: no cover - in another process
+def _die_before(step, exchange):  # in another process
     left = [step]
 
     def counted(call):

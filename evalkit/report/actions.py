@@ -119,9 +119,7 @@ def _row(report: Path, name: str, record: dict[str, Any] | None) -> list[str]:
 def _estimates(heads: list[Any]) -> Iterator[str]:
     for head in heads[:SHOWN]:
         try:
-            places = numbers.decimals_for([float(head["std_error"])])
-            figure = f"{numbers.signed(float(head['estimate']), places)} {head['unit']}"
-            span = numbers.interval(float(head["low"]), float(head["high"]), places)
+            figure, span = numbers.headline(head, head["unit"])
             yield markdown(f"{head['title']}: {figure}, {span}")
         except (KeyError, TypeError, ValueError):
             yield "not readable"

@@ -14,8 +14,9 @@ from markupsafe import Markup
 
 from evalkit import instruments, numbers, words
 from evalkit.estimate import Estimate
-from evalkit.markup import METADATA_KEY
+from evalkit.markup import METADATA_KEY, table
 from evalkit.panel import Panel
+from evalkit.report.arrange import arrange
 from evalkit.report.assurance import Rows, assured, limits
 from evalkit.report.execute import Executed, payloads
 from evalkit.report.outputs import outputs
@@ -34,11 +35,10 @@ SECTIONS = (
     ("assurance", "Quality assurance"),
     ("files", "Files"),
 )
-TABLES = (
-    "Table: Estimates by method",
-    "Table: Other measures, those watched for harm first",
-    "Table: Items that the run or the evaluator answered",
-)
+ESTIMATES = ("Estimates by method", ("Method", "Estimate", "Interval"))
+OTHERS = ("Other measures, those watched for harm first", ("Measure", "Role", "Estimate", "Interval", "Reading"))
+CHECKLISTS = ("Items that the run or the evaluator answered", ("Instrument", "Answered", "In all"))
+FIGURES = frozenset({"Estimate", "Interval", "Answered", "In all"})  # columns of them
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,10 @@ def gather(
     return Front(
         answer=answer,
         figure=_figure(executed),
-        estimates=tuple((e.title, *figures(e)) for e in sorted(own, key=lambda e: e.title != carrying)),
+        estimates=tuple(
+            (e.title, *numbers.headline(e.headline, e.unit, e.level))
+            for e in sorted(own, key=lambda e: e.title != carrying)
+        ),
         others=_others(study, panel, estimates),
         pages=tuple((f"{e.name}.html", e.title, _opening(e)) for e in executed),
         methods=summaries["methods"] if summaries else "",
@@ -101,13 +104,23 @@ def body(front: Front, register: Register) -> tuple[str, tuple[tuple[str, str], 
 
     register  of the page; its anchors and the names of its tables are taken from it first
     """
-    for name in TABLES:
-        register.name(name)
+    tables = {
+        "estimates": _table(ESTIMATES, front.estimates, register),
+        "others": _table(OTHERS, front.others, register),
+        "checklists": _table(CHECKLISTS, front.checklists, register),
+    }
     figure = outputs({"outputs": [front.figure]}, FINDINGS, register) if front.figure else ""
     answer = ((ANSWER, "The answer"),) if front.answer else ()
     shown = [(anchor, text) for anchor, text in SECTIONS if getattr(front, anchor)]
-    html = fill("front.html.j2", front=front, figure=Markup(figure), sections=dict(shown))  # noqa: S704 - cleaned
+    safe = Markup(figure)  # noqa: S704 - cleaned
+    html = fill("front.html.j2", front=front, figure=safe, tables=tables, sections=dict(shown))
     return html, (*answer, *shown)
+
+
+def _table(what: tuple[str, tuple[str, ...]], rows: Sequence[Sequence[str]], register: Register) -> Markup:
+    caption, header = what
+    drawn = table(header, rows, caption, [name in FIGURES for name in header])
+    return Markup(arrange(drawn, register, headings=False))  # noqa: S704 - escaped by `table`
 
 
 def register() -> Register:
@@ -137,15 +150,8 @@ def _files(slug: str, *, appraised: bool) -> tuple[tuple[str, str], ...]:
     return tuple((name, what) for name, what in listed.items() if what)
 
 
-def figures(estimate: Estimate) -> tuple[str, str]:
-    """The headline with its unit, and its interval with the level, as texts."""
-    head = estimate.headline
-    places = numbers.decimals_for([head["std_error"]])
-    span = numbers.interval(head["low"], head["high"], places)
-    return (
-        f"{numbers.signed(head['estimate'], places)} {estimate.unit}",
-        f"{span} ({numbers.per_cent(estimate.level)})",
-    )
+def _figures(estimate: Estimate) -> tuple[str, str]:
+    return numbers.headline(estimate.headline, estimate.unit, estimate.level)
 
 
 def _last(executed: Sequence[Executed], kind: str) -> Any:  # noqa: ANN401 - any payload
@@ -172,7 +178,14 @@ def _others(study: Study, panel: Panel, estimates: Sequence[Estimate]) -> tuple[
         found = next((e for e in estimates if e.outcome == outcome.name), None)
         if outcome.name != panel.outcome.name and found is not None:
             reads = words.direction(found, outcome)
-            rows.append((outcome.title, str(outcome.role), *figures(found), reads.capitalize()))
+            rows.append(
+                (
+                    outcome.title,
+                    str(outcome.role),
+                    *_figures(found),
+                    reads.capitalize(),
+                )
+            )
     return tuple(sorted(rows, key=lambda row: row[1] != "balancing"))
 
 

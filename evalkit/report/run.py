@@ -28,6 +28,7 @@ from evalkit.report.publish import INDEX, opened, put_in_place, require_ours, wo
 from evalkit.report.results import SEE, seal, write_report
 from evalkit.report.summary import write_index
 from evalkit.study import Study
+from evalkit.study.looks import report_name
 from evalkit.texts import visible
 
 if TYPE_CHECKING:
@@ -156,11 +157,6 @@ def _means(options: Options, progress: Progress) -> Iterator[Means]:
         ThreadPoolExecutor(max_workers=options.jobs or default_jobs()) as pool,
     ):
         yield Means(pool, warm, None)
-
-
-def report_name(study: Study, outcome: str) -> str:
-    """The report's folder: the slug, with the outcome's name when it is not the primary one."""
-    return study.slug if outcome == study.primary.name else f"{study.slug}.{outcome}"
 
 
 def _start(

@@ -60,7 +60,4 @@ def _entry(folder: str, record: dict[str, Any]) -> ReportEntry:
 
 
 def _row(head: dict[str, Any]) -> EstimateRow:
-    decimals = numbers.decimals_for([head["std_error"]])
-    estimate = f"{numbers.signed(head['estimate'], decimals)} {head['unit']}"
-    span = numbers.interval(head["low"], head["high"], decimals)
-    return EstimateRow(head["title"], estimate, f"{span} ({numbers.per_cent(head['level'])})")
+    return EstimateRow(head["title"], *numbers.headline(head, head["unit"], head["level"]))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.files import write_bytes
-from evalkit.report.front import Front
+from evalkit.report.front import CHECKLISTS, ESTIMATES, OTHERS, Front
 from evalkit.report.page import PageContext
 from evalkit.texts import clean
 
@@ -34,13 +34,12 @@ def write_word(path: Path, front: Front, context: PageContext, made: datetime) -
         document.add_heading("This evaluation is incomplete: do not quote it", 1)
         _bullets(document, front.failures)
     _answer(document, front)
-    _table(document, "What each method says", ("Method", "Estimate", "Interval"), front.estimates)
-    head = ("Measure", "Role", "Estimate", "Interval", "Reading")
-    _table(document, "Other measures, those watched for harm first", head, front.others)
+    _table(document, *ESTIMATES, front.estimates)
+    _table(document, *OTHERS, front.others)
     if front.methods:
         document.add_heading("Methods", 1)
         document.add_paragraph(clean(front.methods))
-    _table(document, "Checklists: items answered", ("Instrument", "Answered", "In all"), front.checklists)
+    _table(document, *CHECKLISTS, front.checklists)
     _table(document, "Quality assurance", ("Part", "Who, when and what"), front.assurance)
     document.add_heading("Known limits", 1)
     _bullets(document, front.limits or ("None recorded.",))

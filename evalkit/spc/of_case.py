@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import pandas as pd
@@ -14,13 +15,13 @@ from evalkit.spc.charts import Chart, Charts, chart, charts
 from evalkit.spc.stretches import How, Method, Rebase
 
 
-class Varying:
+class Varying(ABC):
     """Description of a panel's outcome beside its estimates; to be mixed into what holds the panel."""
 
     @property
+    @abstractmethod
     def panel(self) -> Panel:
         """The panel of the outcome that is looked at."""
-        raise NotImplementedError
 
     def spc(
         self, of: str = "joined", rebase: Rebase | tuple[pd.Period, ...] = "start", method: Method = "xmr"

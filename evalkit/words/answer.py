@@ -13,7 +13,7 @@ from evalkit import markup, numbers
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.study import Outcome, Study
 from evalkit.words.finding import CALLED, MEANING, Strength, finding, holds_zero, patients
-from evalkit.words.parts import elsewhere, net_of_recovery, overturned, said
+from evalkit.words.parts import SIMULATED, elsewhere, net_of_recovery, overturned, said
 from evalkit.words.reasons import reasons
 
 
@@ -56,7 +56,7 @@ class Answer:
     def lines(self) -> list[str]:
         """What stands under the verdict, one statement each."""
         why = f"Confidence is not higher because {'; '.join(self.because)}." if self.because else ""
-        simulated = "These data are simulated and say nothing of the NHS." if self.simulated else ""
+        simulated = SIMULATED if self.simulated else ""
         lines = (self.said, self.scale, self.net, why, self.overturned, self.elsewhere, simulated)
         return [line for line in lines if line]
 
@@ -77,13 +77,12 @@ def answer(study: Study, outcome: Outcome, estimates: Sequence[Estimate | Refusa
             "No method could be used on these data.", "", "", outcome.title, _good(outcome), "", what, CALLED["none"],
             MEANING["none"], why, "", "", "", elsewhere(asked), simulated,
         )  # fmt: skip
-    head, unit = main.headline, main.unit
-    places = numbers.decimals_for([head["std_error"]])
+    figure, span = numbers.headline(main.headline, main.unit)
     cases = patients(main, outcome, study.frequency)
     return Answer(
         verdict=_verdict(main, outcome, found.strength),
-        figure=f"{numbers.signed(head['estimate'], places)} {unit}",
-        interval=f"{numbers.per_cent(main.level)} interval {numbers.interval(head['low'], head['high'], places)}",
+        figure=figure,
+        interval=f"{numbers.per_cent(main.level)} interval {span}",
         measure=outcome.title,
         good=_good(outcome),
         design=main.title,

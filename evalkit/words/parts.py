@@ -10,6 +10,7 @@ from evalkit.study import Outcome
 from evalkit.words.finding import NETTED, Strength, holds_zero
 from evalkit.words.reasons import WITHOUT_COMPARISON, joined, reasons
 
+SIMULATED = "These data are simulated and say nothing of the NHS."
 SURE = {
     "none": "no conclusion either way",
     "weak": "low confidence",

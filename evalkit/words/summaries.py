@@ -14,10 +14,9 @@ from evalkit import __version__, markup, numbers, periods
 from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.study import Outcome, Study
 from evalkit.words.finding import Strength, finding, patients
-from evalkit.words.parts import elsewhere, net_of_recovery, overturned, said, sure
+from evalkit.words.parts import SIMULATED, elsewhere, net_of_recovery, overturned, said, sure
 
 WORDS = 200  # of the text for a board
-SIMULATED = "These data are simulated and say nothing of the NHS."
 
 
 @dataclass(frozen=True)
