@@ -137,7 +137,7 @@ def test_kernels_end_with_the_warm_process_and_nothing_is_left(tmp_path):
 
 
 def test_a_study_that_cannot_be_opened_is_left_to_the_notebooks(warm):
-    assert warm.hold("no-such-study", "", ahead=False) == warm.path
+    assert warm.opened("no-such-study", "") == warm.path
 
 
 def test_a_request_that_is_none_does_no_harm(warm, ran):

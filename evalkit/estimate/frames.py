@@ -79,6 +79,16 @@ def stored(name: str, frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def loaded(name: str, rows: list[dict[str, Any]], frequency: periods.Frequency) -> pd.DataFrame:
     """What `stored` wrote, as the frame that it was."""
+    return _typed(name, rows, frequency) if rows else _none(name, frequency).copy()
+
+
+@cache
+def _none(name: str, frequency: periods.Frequency) -> pd.DataFrame:
+    """Most frames of most estimates have no row."""
+    return _typed(name, [], frequency)
+
+
+def _typed(name: str, rows: list[dict[str, Any]], frequency: periods.Frequency) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=FRAMES[name])
     for column in DATES.get(name, []):
         frame[column] = [None if p is None else periods.parse(p, frequency) for p in frame[column]]

@@ -18,14 +18,13 @@ MOST_COLUMNS = 16
 LONGEST_INLINE = 24
 
 
-def arrange(html: str, register: Register, *, headings: bool) -> str:
+def arrange(root: Element, register: Register, *, headings: bool) -> str:
     """Repair what can be repaired without inventing content.
 
-    html      a cleaned, well nested fragment
+    root      a cleaned fragment as `tree.parse` reads it; it is changed
     register  the names and heading levels of the page
     headings  whether the headings still need their level (outputs) or have it (prose)
     """
-    root = tree.parse(html)
     if headings:
         for element in root.iter():
             if element.tag in HEADINGS:

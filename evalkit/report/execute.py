@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PARAMETERS = {"collaborative", "outcome"}
 START_SECONDS = 120
+ENGINE = "nbclient"  # papermill's own
 LONGEST_ERROR = 500  # characters
 MOST_SHOWN = 20_000_000  # characters that one cell may show
 
@@ -111,42 +112,45 @@ def execute(path: Path, parameters: dict[str, str], folder: Path, engine: Engine
     check_notebook(path)
     if set(parameters) != PARAMETERS or not all(type(v) is str for v in parameters.values()):
         raise RunError(f"parameters must be texts for {' and '.join(sorted(PARAMETERS))}", path.name)
-    output = folder / path.name
     started = time.monotonic()
-    error = _papermill(path, output, parameters, engine, step)
-    notebook = nbformat.read(output, as_version=4) if output.exists() else nbformat.read(path, as_version=4)
+    notebook, error = _papermill(path, parameters, engine, step)
     _tidy(notebook)
     loud = _shortened(notebook)
-    nbformat.write(notebook, output)
+    nbformat.write(notebook, folder / path.name)
     failure = loud if error is None else _failure(notebook, error)
     return Executed(path.stem, heading_above(notebook, 0), notebook, time.monotonic() - started, failure)
 
 
-def _papermill(path: Path, output: Path, parameters: dict[str, str], engine: Engine, step: Step) -> Exception | None:
-    import papermill
+def _papermill(
+    path: Path, parameters: dict[str, str], engine: Engine, step: Step
+) -> tuple[nbformat.NotebookNode, Exception | None]:
+    """The notebook as far as it ran, and what stopped it.
+
+    papermill reads it, puts the parameters in and runs it, as `papermill.execute_notebook` would, which also writes
+    it twice and more; a notebook of half a megabyte is written once here.
+    """
     from jupyter_core.utils import ensure_event_loop
-    from papermill.exceptions import PapermillException
+    from papermill.engines import papermill_engines
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
     from traitlets.config import Config
 
     from evalkit.report.kernel import private, transport
-    from evalkit.report.quiet import registered
 
     headings: list[str] = []
     sockets = private()
+    named = {"kernel_name": "python3", "language": "python"}  # a name only: the manager decides what runs
+    notebook = parameterize_notebook(load_notebook_node(str(path)), parameters, engine_name=ENGINE, **named)
 
     def before(cell: nbformat.NotebookNode, cell_index: int) -> None:
         headings.append(_heading(cell) or (headings[-1] if headings else ""))
-        step(cell_index + 1, total, headings[-1])
+        step(cell_index + 1, len(notebook.cells), headings[-1])
 
-    total = len(nbformat.read(path, as_version=4).cells) + 1  # papermill injects one
     try:
-        papermill.execute_notebook(
-            str(path).replace("{", "{{").replace("}", "}}"),  # papermill would fill in braces
-            str(output).replace("{", "{{").replace("}", "}}"),
-            parameters=parameters,
-            engine_name=registered(),
-            kernel_name="python3",  # a name only: the manager decides what runs
-            language="python",
+        papermill_engines.execute_notebook_with_engine(
+            ENGINE,
+            notebook,
+            kernel_name=named["kernel_name"],
             progress_bar=False,
             log_output=False,
             start_timeout=START_SECONDS,
@@ -157,14 +161,21 @@ def _papermill(path: Path, output: Path, parameters: dict[str, str], engine: Eng
             resources={"metadata": {"path": str(path.parent)}},
             on_cell_start=before,
         )
-    except PapermillException as error:
-        return error
     except Exception as error:  # noqa: BLE001 - a kernel may die or hang in many ways; each is one failed notebook
-        return error
+        return notebook, error
     finally:
         ensure_event_loop().close()  # this thread's, which the client leaves open
         shutil.rmtree(sockets, ignore_errors=True)
-    return None
+    return notebook, _raised(notebook)
+
+
+def _raised(notebook: nbformat.NotebookNode) -> Exception | None:
+    """What stopped the notebook where papermill's engine ended without a word; a cell that exits has failed, too."""
+    stopped = [cell for cell in notebook.cells if cell.metadata.get("papermill", {}).get("exception") is True]
+    errors = [
+        output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "error"
+    ]
+    return RunError("a cell failed") if stopped or errors else None
 
 
 def kept(path: Path, folder: Path, former: Path) -> Executed:
@@ -211,12 +222,8 @@ def _heading(cell: nbformat.NotebookNode) -> str:
 
 
 def _tidy(notebook: nbformat.NotebookNode) -> None:
-    """Take out what papermill notes about the run: the manifest holds it, and paths are nobody's business.
-
-    papermill also puts an error banner of its own on top of a failed notebook; the page says it itself.
-    """
+    """Take out what papermill notes about the run: the manifest holds it, and paths are nobody's business."""
     notebook.metadata.pop("papermill", None)
-    notebook.cells = [c for c in notebook.cells if "papermill-error-cell-tag" not in c.metadata.get("tags", [])]
     for cell in notebook.cells:
         if "injected-parameters" in cell.metadata.get("tags", []) and "id" in cell:
             cell["id"] = "injected-parameters"  # papermill draws one by lot

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import shutil
 import signal
 import socket
@@ -18,12 +19,15 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from evalkit.errors import RunError
 from evalkit.report.kernel import THREADS, OwnKernelManager, private
+
+if TYPE_CHECKING:
+    from evalkit.panel import Panel
 
 PATIENCE = 5.0  # seconds that the warm process has to end by itself
 PASSED = ("JPY_SESSION_NAME", "PATH", *THREADS)  # of the environment that a kernel is given
@@ -184,14 +188,27 @@ class Warm:
                 self._ready = True
         return self.path
 
-    def hold(self, collaborative: str, outcome: str, *, ahead: bool, at: str | None = None) -> str:
+    def opened(self, collaborative: str, outcome: str, panels: dict[str, Panel] | None = None) -> str:
         """The socket of a process that holds a study; that of the warm process where the study could not be opened.
 
-        ahead  whether it computes beforehand what several notebooks want
-        at     the process to fork it from
+        panels  of the study where they have been built, so that they are not built again; None to open it there
         """
+        given = None
+        if panels is not None:
+            given = f"{self._folder}/{uuid.uuid4().hex[:12]}.panels"
+            Path(given).write_bytes(pickle.dumps(panels, pickle.HIGHEST_PROTOCOL))
+        return self._hold(self.wait(), collaborative, outcome, ahead=False, panels=given)
+
+    def ahead(self, collaborative: str, outcome: str, at: str) -> str:
+        """The socket of a process that has computed beforehand what several notebooks want; as `opened`.
+
+        at  the process that holds the study
+        """
+        return self._hold(at, collaborative, outcome, ahead=True, panels=None)
+
+    def _hold(self, at: str, collaborative: str, outcome: str, **asked: Any) -> str:  # noqa: ANN401 - a request's fields
         path = f"{self._folder}/{uuid.uuid4().hex[:12]}"
-        request = {"do": "hold", "collaborative": collaborative, "outcome": outcome, "ahead": ahead, "socket": path}
-        connection = ask(at or self.wait(), request)
+        request = {"do": "hold", "collaborative": collaborative, "outcome": outcome, "socket": path, **asked}
+        connection = ask(at, request)
         self._held.append(connection)
         return path if answer(connection) == b"ready" else self.wait()

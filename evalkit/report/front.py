@@ -16,6 +16,7 @@ from evalkit import instruments, numbers, words
 from evalkit.estimate import Estimate
 from evalkit.markup import METADATA_KEY, table
 from evalkit.panel import Panel
+from evalkit.report import tree
 from evalkit.report.arrange import arrange
 from evalkit.report.assurance import Rows, assured, limits
 from evalkit.report.execute import Executed, payloads
@@ -120,7 +121,7 @@ def body(front: Front, register: Register) -> tuple[str, tuple[tuple[str, str], 
 def _table(what: tuple[str, tuple[str, ...]], rows: Sequence[Sequence[str]], register: Register) -> Markup:
     caption, header = what
     drawn = table(header, rows, caption, [name in FIGURES for name in header])
-    return Markup(arrange(drawn, register, headings=False))  # noqa: S704 - escaped by `table`
+    return Markup(arrange(tree.parse(drawn), register, headings=False))  # noqa: S704 - escaped by `table`
 
 
 def register() -> Register:

@@ -9,21 +9,30 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evalkit.report.execute import Engine, Executed, Step, execute
 from evalkit.report.forked import Warm
+
+if TYPE_CHECKING:
+    from evalkit.panel import Panel
 
 HEAVY = ("credibility", "findings")
 
 
 @dataclass(eq=False)
 class Kernels:
-    """The kernels of one study and outcome; `warm` is None where each is started anew."""
+    """The kernels of one study and outcome.
+
+    warm    what they are forked from; None where each is started anew
+    panels  of the study, as the driver has built them
+    """
 
     warm: Warm | None
     collaborative: str
     outcome: str
     timeout: int
+    panels: dict[str, Panel] | None = None
     _held: dict[bool, str] = field(default_factory=dict)
     _locks: dict[bool, threading.Lock] = field(
         default_factory=lambda: {False: threading.Lock(), True: threading.Lock()}
@@ -49,6 +58,8 @@ class Kernels:
     def _at(self, warm: Warm, *, ahead: bool) -> str:
         with self._locks[ahead]:
             if ahead not in self._held:
-                opened = self._at(warm, ahead=False) if ahead else None
-                self._held[ahead] = warm.hold(self.collaborative, self.outcome, ahead=ahead, at=opened)
+                named = self.collaborative, self.outcome
+                self._held[ahead] = (
+                    warm.ahead(*named, at=self._at(warm, ahead=False)) if ahead else warm.opened(*named, self.panels)
+                )
             return self._held[ahead]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import subprocess
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,6 @@ def manifest(study: Study, panel: Panel, notebooks: list[Path], by: str = "") ->
     by  who runs it, as they say themselves
     """
     lock = home() / "requirements.lock"
-    packages = {d.metadata["Name"].lower(): d.version for d in distributions() if d.metadata["Name"]}
     named = named_files(study)
     return {
         "study": study.slug,
@@ -64,9 +64,16 @@ def manifest(study: Study, panel: Panel, notebooks: list[Path], by: str = "") ->
             "python": platform.python_version(),
             "platform": platform.platform(),
             "lock": fresh.file_hash(lock) if lock.is_file() else None,
-            "packages": dict(sorted(packages.items())),
+            "packages": _packages(),
         },
     }
+
+
+@cache
+def _packages() -> dict[str, str]:
+    """Name and version of everything installed; each time `metadata` is asked for, a file is read."""
+    known = [found.metadata for found in distributions()]
+    return dict(sorted((about["Name"].lower(), about["Version"]) for about in known if about["Name"]))
 
 
 def _day(retrieved: object) -> str | None:

@@ -99,15 +99,14 @@ def _display(output: Mapping[str, Any], where: str, register: Register) -> str:
 
 
 def _html(text: str, _: str, register: Register) -> str:
-    clean = clean_output(text)
     try:
-        root = tree.parse(clean)
+        root = tree.parse(clean_output(text))
     except ValueError:  # nested beyond reason
         return ""
     # Where nothing but script was, the next representation speaks.
     if not tree.text_of(root) and root.find(".//img[@src]") is None:
         return ""
-    return arrange(clean, register, headings=True)
+    return arrange(root, register, headings=True)
 
 
 def _latex(text: str, where: str, register: Register) -> str:
@@ -115,7 +114,7 @@ def _latex(text: str, where: str, register: Register) -> str:
         html = f"<p>{mathml(text.strip().strip('$'), display=True, where=where)}</p>"
     except RunError:
         return block(text, "result", f"Result of {where}", register)
-    return arrange(html, register, headings=False)
+    return arrange(tree.parse(html), register, headings=False)
 
 
 def _picture(mime: str, content: str, metadata: Mapping[str, Any], where: str) -> str:

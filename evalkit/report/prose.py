@@ -14,6 +14,7 @@ from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from evalkit.errors import RunError
+from evalkit.report import tree
 from evalkit.report.arrange import OUTPUT_FLOOR, arrange
 from evalkit.report.clean import clean_prose, is_embedded_image, plain
 from evalkit.report.equations import mathml
@@ -74,7 +75,7 @@ def _html(tokens: list[Token], env: dict[str, Any], register: Register) -> str:
         if token.type in {"th_open", "td_open"} and "right" in str(token.attrs.pop("style", "")):
             token.attrSet("class", "num")
     html = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, env)
-    return arrange(clean_prose(html), register, headings=False)
+    return arrange(tree.parse(clean_prose(html)), register, headings=False)
 
 
 def _headings(tokens: list[Token], register: Register, *, authored: bool) -> None:

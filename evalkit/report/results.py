@@ -71,8 +71,8 @@ def collect(executed: Sequence[Executed], study: Study) -> list[Estimate]:
     for one in executed:
         shown = [*payloads(one.notebook, "estimate"), *chain(*payloads(one.notebook, "estimates"))]
         for stored in shown:
-            estimate = restore(stored, study.frequency)
-            found.setdefault((estimate.outcome, estimate.design), estimate)
+            if (named := (stored["outcome"], stored["design"])) not in found:
+                found[named] = restore(stored, study.frequency)
     return list(found.values())
 
 

@@ -166,7 +166,8 @@ def _start(
     try:
         study = open_study(name)
         outcome = study.outcome(options.outcome)
-        panel = build_all(study)[outcome.name]
+        panels = build_all(study)
+        panel = panels[outcome.name]
         notebooks = [home() / "notebooks" / f"{n}.ipynb" for n in study.protocol.notebooks]
         for path in notebooks:
             check_notebook(path)
@@ -176,7 +177,9 @@ def _start(
         parameters = {"collaborative": _named(study), "outcome": outcome.name}
         former = out / report_name(study, outcome.name)
         if means.cluster is None:
-            kernels: Kernels | Sent = Kernels(means.warm, parameters["collaborative"], outcome.name, options.timeout)
+            kernels: Kernels | Sent = Kernels(
+                means.warm, parameters["collaborative"], outcome.name, options.timeout, panels
+            )
         else:
             kernels = _sent(means.cluster, study, notebooks, record, former, options.timeout)
         folder = workspace(out, report_name(study, outcome.name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 from html.parser import HTMLParser
-from xml.etree.ElementTree import Element, ParseError, fromstring
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser, fromstring
 
 # In a table the next cell or row ends the one before it: the end tags of a long table would be a tenth of its page.
 UNENDED = frozenset({"thead", "tbody", "tr", "th", "td"})
@@ -61,7 +61,7 @@ def parse(html: str) -> Element:
     Raises ValueError when elements are not well nested (cleaned HTML always is) or nested more
     than `DEEPEST` deep.
     """
-    root = None if "xmlns" in html else _as_xml(html)
+    root = _as_xml(html)
     if root is not None:
         _measure(root)
         return root
@@ -70,10 +70,18 @@ def parse(html: str) -> Element:
     return builder.finish()
 
 
+class _Plain(TreeBuilder):
+    """As its parent, for markup without namespaces, which HTML has none of and XML would put into names."""
+
+    def start_ns(self, prefix: str, uri: str) -> None:
+        raise ParseError(f"a namespace ({prefix}={uri})")
+
+
 def _as_xml(html: str) -> Element | None:
     """Cleaned HTML is XML but for its void elements, and that parser is ten times as fast; None where it is not."""
+    text = f"<div>{_EMPTY.sub(_CLOSED, html)}</div>"
     try:
-        return fromstring(f"<div>{_EMPTY.sub(_CLOSED, html)}</div>")  # noqa: S314 - no document type, no entities
+        return fromstring(text, XMLParser(target=_Plain()))  # noqa: S314 - no document type, no entities
     except ParseError:
         return None
 

@@ -4,8 +4,9 @@
 
 It listens on a socket in a private folder. Every connection sends one request, a line of JSON, gets one line back,
 and stays open for as long as what was asked for lives: `{"do": "kernel", ...}` forks a kernel, `{"do": "hold", ...}`
-forks a process that opens a study and listens in turn, so that its kernels have the study at hand. The process ends
-when whoever started it does. Nothing is read from the socket but these requests, and only its own user can connect.
+forks a process that opens a study and listens in turn, so that its kernels have the study at hand; the panels that
+the driver has built it reads from a file in the same folder. The process ends when whoever started it does. Nothing
+is read from the socket but these requests, and only its own user can connect and write there.
 
 Linux only: elsewhere kernels are started anew.
 """
@@ -17,12 +18,14 @@ import ctypes
 import gc
 import json
 import os
+import pickle
 import random
 import select
 import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 LONGEST = 65_536  # bytes of a request
@@ -35,7 +38,10 @@ def main(path: str) -> None:
     """Import what notebooks use, say so on standard output, and serve until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's, which ends this process itself
     import numpy as np  # noqa: F401
-    from ipykernel import kernelapp, zmqshell  # noqa: F401
+    from ipykernel import debugger, kernelapp, zmqshell  # noqa: F401
+    from IPython.core import completerlib  # noqa: F401
+    from IPython.extensions import storemagic  # noqa: F401
+    from matplotlib_inline import backend_inline  # noqa: F401
 
     from evalkit import plots, tables, words, workbench  # noqa: F401
 
@@ -116,7 +122,8 @@ def _hold(connection: socket.socket, request: dict[str, Any]) -> None:
     from evalkit import workbench
 
     try:
-        workbench.hold(request["collaborative"], request["outcome"], ahead=request["ahead"])
+        panels = pickle.loads(Path(request["panels"]).read_bytes()) if request["panels"] else None  # noqa: S301 - ours
+        workbench.hold(request["collaborative"], request["outcome"], ahead=request["ahead"], panels=panels)
     except Exception:  # noqa: BLE001 - whatever it is, the notebooks meet and report it themselves
         connection.sendall(REFUSED)
         return

@@ -15,23 +15,30 @@ def open_case(collaborative: str, outcome: str = "") -> Case:
     if (collaborative, outcome) in HELD:
         return HELD[collaborative, outcome]
     study = catalogue.open_study(collaborative)
+    study.outcome(outcome)  # a wrong name is said before data are read
+    return _case(build_all(study), outcome)
+
+
+def _case(panels: dict[str, Panel], outcome: str) -> Case:
+    study = next(iter(panels.values())).study
     chosen = study.outcome(outcome)
     if chosen.alternative_to is not None:  # it stands where the outcome stands that it defines otherwise
         chosen = chosen.model_copy(update={"role": study.outcome(chosen.alternative_to).role})
-    return Case(study, chosen, build_all(study))
+    return Case(study, chosen, panels)
 
 
 HELD: dict[tuple[str, str], Case] = {}  # filled only in a process that kernels are forked from
 
 
-def hold(collaborative: str, outcome: str, *, ahead: bool) -> None:
+def hold(collaborative: str, outcome: str, *, ahead: bool, panels: dict[str, Panel] | None = None) -> None:
     """Open a case and keep it for `open_case`, in a process that kernels of one run are forked from.
 
-    ahead  compute beforehand what several notebooks want, too
+    ahead   compute beforehand what several notebooks want, too
+    panels  those of the study where they have been built; None to build them
 
     Raises StudyError or DataError with every fault.
     """
-    case = open_case(collaborative, outcome)
+    case = open_case(collaborative, outcome) if panels is None else _case(panels, outcome)
     HELD[collaborative, outcome] = case
     if ahead:
         estimates = case.estimates()
