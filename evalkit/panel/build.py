@@ -219,12 +219,13 @@ def _gaps(
 ) -> pd.DataFrame:
     """Periods missing inside a unit's life; a fault where they would be analysed and nothing explains them."""
     held = _complete(rows, outcome)
-    grid = pd.crosstab(held["unit"], pd.PeriodIndex(held["period"]).asi8).gt(0)
-    matrix = grid.reindex(columns=study.window.asi8, fill_value=False)
-    there = matrix.to_numpy(bool)
+    code, names = pd.factorize(held["unit"], sort=True)
+    at = study.window.get_indexer(pd.PeriodIndex(held["period"]))
+    there = np.zeros((len(names), len(study.window)), bool)
+    there[code[at >= 0], at[at >= 0]] = True
     alive = np.maximum.accumulate(there, axis=1) & np.maximum.accumulate(there[:, ::-1], axis=1)[:, ::-1]
     unit, column = np.nonzero(alive & ~there)
-    gaps = pd.DataFrame({"unit": matrix.index[unit], "period": study.window[column]})
+    gaps = pd.DataFrame({"unit": names[unit], "period": study.window[column]})
     known = pd.MultiIndex.from_frame(missing[["unit", "period"]]) if len(missing) else None
     if known is not None and len(gaps):
         gaps = gaps[~pd.MultiIndex.from_frame(gaps).isin(known)]
