@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -134,6 +135,42 @@ def test_kernels_end_with_the_warm_process_and_nothing_is_left(tmp_path):
     assert not folder.exists()
     with pytest.raises(RunError, match="has ended"):
         ask(path, request)
+
+
+FORKING = """
+import os, signal, sys, threading
+from evalkit.report.child import THREADS, Child, alone, prepared
+assert prepared() and all(os.environ[name] == "1" for name in THREADS)
+from evalkit.report.forked import Warm, answer, ask
+sys.stdout.write("written once\\n")
+with Warm(fork=True) as made:
+    assert type(made._process) is Child
+    request = {"do": "kernel", "connection_file": sys.argv[1], "cwd": "/", "env": {}}
+    connection = ask(made.wait(), request)
+    print(int(answer(connection)), made._process.pid)
+    waiting = threading.Event()
+    threading.Thread(target=waiting.wait).start()
+    with Warm(fork=True) as other:
+        assert not alone() and type(other._process) is not Child
+    waiting.set()
+import numpy
+assert not prepared()
+"""
+
+
+def test_a_warm_process_is_forked_from_one_that_is_alone_and_ends_with_it(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, tmp_path / "none.json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said, *pids = done.stdout.split("\n", 1)[0], *done.stdout.split("\n", 1)[1].split()
+    assert said == "written once"
+    assert len(pids) == 2
+    assert all(ended(int(pid)) for pid in pids)
 
 
 def test_a_study_that_cannot_be_opened_is_left_to_the_notebooks(warm):

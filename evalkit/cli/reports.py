@@ -8,7 +8,7 @@ import sys
 import threading
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from evalkit import catalogue
 from evalkit.cli import DONE, FAILED
 from evalkit.errors import EvalkitError, RunError
 from evalkit.report import fresh
+from evalkit.report.child import prepared
 from evalkit.report.publish import standing
 
 if TYPE_CHECKING:
@@ -152,6 +153,8 @@ def _asked(name: str, out: Path, options: Namespace) -> Asked:
 
 
 def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
+    early = prepared()
+    from evalkit.report.forked import Warm, can_fork
     from evalkit.report.progress import progress
     from evalkit.report.run import Options
     from evalkit.report.run import run as run_studies
@@ -161,8 +164,14 @@ def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
         out, options.outcome, options.jobs or 0, options.timeout, fork=not options.no_fork, force=options.force,
         by=by, scheduler=options.scheduler,
     )  # fmt: skip
-    with progress() as shown, catalogue.reporting_to(out), _stoppable():
-        return run_studies([one.name for one in due], chosen, shown)
+    fork = due and early and chosen.fork and chosen.scheduler is None and can_fork()
+    with (
+        catalogue.reporting_to(out),
+        _stoppable(),
+        Warm(fork=True) if fork else nullcontext() as warm,  # before there are threads
+        progress() as shown,
+    ):
+        return run_studies([one.name for one in due], chosen, shown, warm)
 
 
 @contextmanager

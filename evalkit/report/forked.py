@@ -18,13 +18,16 @@ import sys
 import threading
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from evalkit.errors import RunError
-from evalkit.report.kernel import THREADS, OwnKernelManager, private
+from evalkit.report import warm
+from evalkit.report.child import THREADS, Child, alone, one_thread
+from evalkit.report.kernel import OwnKernelManager, private
 
 if TYPE_CHECKING:
     from evalkit.panel import Panel
@@ -141,18 +144,24 @@ def answer(connection: socket.socket) -> bytes:
         return lines.readline(64).strip()
 
 
+def _started(path: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", "evalkit.report.warm", path],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=one_thread(),
+    )  # fmt: skip
+
+
 class Warm:
     """The warm process, from `with` to the end of the block; it starts while the driver does other things."""
 
-    def __init__(self) -> None:
-        """Start it."""
+    def __init__(self, *, fork: bool = False) -> None:
+        """Start it.
+
+        fork  from this process, if it is still alone: only where `child.prepared` said so
+        """
         self._folder = private()
         self.path = f"{self._folder}/w"
-        env = {**os.environ, **{name: os.environ.get(name, "1") for name in THREADS}}
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "evalkit.report.warm", self.path],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env,
-        )  # fmt: skip
+        self._process = Child(partial(warm.main, self.path)) if fork and alone() else _started(self.path)
         self._held: list[socket.socket] = []
         self._ready = False
         self._lock = threading.Lock()

@@ -19,8 +19,9 @@ from typing import Any, ClassVar
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from evalkit.report.child import THREADS
+
 PREFIX = "ek"
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")  # kernels run side by side and matrices are small
 
 
 def private() -> str:

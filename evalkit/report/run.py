@@ -101,15 +101,17 @@ class Outcome:
     failures: tuple[str, ...]
 
 
-def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Outcome]:
+def run(studies: Sequence[str], options: Options, progress: Progress, warm: Warm | None = None) -> list[Outcome]:
     """Run every study's notebooks and publish its report; a failure in one leaves the others alone.
+
+    warm  the process to fork kernels from, where one has been started already
 
     Raises RunError only when the output folder itself or the scheduler cannot be used. Ctrl-C ends running notebooks
     at once; reports that were already in place stay.
     """
     sweep()
     with opened(options.out, progress.say) as out:
-        ended = _all(studies, options, progress, out)
+        ended = _all(studies, options, progress, out, warm)
         try:
             write_text(out / INDEX, write_index(out))
         except OSError as error:
@@ -117,11 +119,11 @@ def run(studies: Sequence[str], options: Options, progress: Progress) -> list[Ou
     return ended
 
 
-def _all(studies: Sequence[str], options: Options, progress: Progress, out: Path) -> list[Outcome]:
+def _all(studies: Sequence[str], options: Options, progress: Progress, out: Path, warm: Warm | None) -> list[Outcome]:
     """Every study's notebooks side by side; what is stopped by the user ends at once."""
     ended: list[Outcome] = []
     tasks: list[Task | Outcome] = []
-    with _means(options, progress) as means:
+    with _means(options, progress, warm) as means:
         try:
             for name in studies:
                 taken = [t.name for t in tasks if isinstance(t, Task)]
@@ -141,7 +143,7 @@ def _all(studies: Sequence[str], options: Options, progress: Progress, out: Path
 
 
 @contextmanager
-def _means(options: Options, progress: Progress) -> Iterator[Means]:
+def _means(options: Options, progress: Progress, given: Warm | None) -> Iterator[Means]:
     if options.scheduler is not None:
         from evalkit.report.cluster import cluster
 
@@ -151,9 +153,9 @@ def _means(options: Options, progress: Progress) -> Iterator[Means]:
         ):
             yield Means(pool, None, found)
         return
-    fork = options.fork and can_fork()
+    start = options.fork and can_fork() and given is None
     with (
-        Warm() if fork else nullcontext() as warm,
+        Warm() if start else nullcontext(given) as warm,
         ThreadPoolExecutor(max_workers=options.jobs or default_jobs()) as pool,
     ):
         yield Means(pool, warm, None)

@@ -46,8 +46,7 @@ def main(path: str) -> None:
     from evalkit import plots, tables, words, workbench  # noqa: F401
 
     listener = _listen(path)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
+    os.write(1, READY)
     serve(listener, sys.stdin.fileno())
 
 
