@@ -307,6 +307,8 @@ def test_axe_finds_what_a_browser_sees(reports):
     assert "axe: 2 pages at 1200 and 320 pixels, 0 problems" in done.stdout
     bad = (
         '<p style="color:#ccc">Too pale to be read</p><div style="width:900px">wide</div><img src="none.png" alt="x">'
+        '<a href="#top" style="outline:none">bare</a><a href="#top" style="position:fixed;left:-99px">gone</a>'
+        '<p tabindex="0" style="visibility:hidden">hidden</p><button tabindex="3">early</button>'
     )
     (reports / "index.html").write_text(page(extra=bad).replace("img-src data:", "img-src *"), encoding="utf-8")
     done = script("axe/check", reports)
@@ -314,6 +316,10 @@ def test_axe_finds_what_a_browser_sees(reports):
     assert "index.html at 1200: color-contrast (serious)" in done.stderr
     assert "index.html at 320: is " in done.stderr
     assert "none.png" in done.stderr
+    assert 'index.html at 1200: no ring shows the focus on a "bare"' in done.stderr
+    assert 'a "gone" has the focus out of sight' in done.stderr
+    assert "the first stop does not skip to the content" in done.stderr
+    assert "comes out of order" in done.stderr
 
 
 @BASH

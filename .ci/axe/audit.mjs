@@ -1,4 +1,5 @@
-// axe-core over every page below a folder: no violation (best practices included), no request, no sideways scrolling.
+// axe-core over every page below a folder: no violation (best practices included), no request, no sideways scrolling,
+// and everything within reach of the keyboard.
 //   node audit.mjs MODULES CHROMIUM REPORTS
 // Every <details> is opened first, so that what is folded away is audited too. One line a problem; exit code 1 with any.
 
@@ -6,6 +7,7 @@ import { createRequire } from "node:module";
 import { readFileSync, readdirSync, realpathSync } from "node:fs";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
+import { keyboard } from "./keyboard.mjs";
 
 const WIDTHS = [1200, 320];
 const PATIENCE = 120_000; // milliseconds of one page
@@ -36,6 +38,7 @@ async function audit(browser, path, width) {
   });
   page.on("pageerror", (error) => found.push(`runs a script that fails: ${error.message}`));
   await page.goto(own);
+  found.push(...(await keyboard(page)));
   await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
   await page.evaluate(axe);
   const result = await page.evaluate(() => window.axe.run(document));
