@@ -106,6 +106,8 @@ def test_a_workflow_has_the_form_of_one_and_least_permissions(path):
     for name, job in found["jobs"].items():
         assert set(job.get("needs", [])) <= set(found["jobs"])
         allowed = {"pages": "write", "id-token": "write"} if name == "publish" else {"contents": "read"}
+        if any(".ci/earlier" in step.get("run", "") for step in job["steps"]):
+            allowed["actions"] = "read"
         assert job["permissions"] == allowed
 
 
@@ -130,7 +132,7 @@ def test_a_step_runs_one_script_and_nothing_is_put_into_it(path):
     texts = re.findall(r"\$\{\{(.*?)\}\}", path.read_text(encoding="utf-8"))
     safe = {
         "github.workflow", "github.ref", "github.event_name", "matrix.python", "!cancelled()",
-        "steps.deployed.outputs.page_url", "github.event.repository.visibility",
+        "steps.deployed.outputs.page_url", "github.event.repository.visibility", "github.token",
     }  # fmt: skip
     assert {text.strip() for text in texts} <= safe
 
@@ -528,6 +530,63 @@ def test_an_evaluators_real_data_need_a_private_repository_and_sound_protocols(t
     assert done.returncode == 1
     assert "outcome" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+GH = """#!/usr/bin/env bash
+echo "$@" >> "$CALLS"
+if [ "$1" = api ]; then cat "$ANSWER"; exit "${API:-0}"; fi
+while [ "$#" -gt 0 ]; do [ "$1" = --dir ] && mkdir -p "$2" && echo "{}" > "$2/looks.json"; shift; done
+"""
+
+
+@pytest.fixture
+def github(tmp_path):
+    """`.ci/earlier` with GitHub's command played by a script that answers with the rows it is given."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "gh").write_text(GH, encoding="utf-8")
+    (tmp_path / "bin" / "gh").chmod(0o755)
+
+    def earlier(*rows, **env):
+        (tmp_path / "answer").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+        path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+        given = {"PATH": path, "CALLS": str(tmp_path / "calls"), "ANSWER": str(tmp_path / "answer")}
+        given |= {"GITHUB_REPOSITORY": "o/r", "GITHUB_REF_NAME": "main"}
+        return script("earlier", "evaluations", "reports", cwd=tmp_path, **given | env)
+
+    return earlier
+
+
+@BASH
+def test_the_last_reports_of_the_branch_are_fetched_so_that_looks_are_counted_on(tmp_path, github):
+    rows = [
+        ("2026-09-16T05:30:00Z", "false", "7", "main"),
+        ("2026-11-16T05:30:00Z", "false", "9", "other"),
+        ("2026-10-16T05:30:00Z", "false", "8", "main"),
+    ]
+    done = github(*rows)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "earlier: reports of 2026-10-16T05:30:00Z\n", "")
+    assert (tmp_path / "reports" / "looks.json").is_file()
+    calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
+    assert calls[0].startswith("api repos/o/r/actions/artifacts?name=evaluations&per_page=100 --jq ")
+    assert calls[1:] == ["run download 8 --repo o/r --name evaluations --dir reports"]
+    assert "left as it is" in github(*rows).stdout
+
+
+@BASH
+def test_looks_begin_at_one_only_where_it_is_said(tmp_path, github):
+    done = github(("2026-11-16T05:30:00Z", "false", "9", "other"))
+    assert (done.returncode, done.stdout) == (
+        0, "earlier: no earlier reports on main; looks at data are counted from one\n")  # fmt: skip
+    gone = [("2026-06-16T05:30:00Z", "true", "3", "main")]
+    done = github(*gone)
+    assert done.returncode == 1
+    assert "have expired" in done.stderr
+    assert "FIRST_LOOK=true" in done.stderr
+    assert github(*gone, FIRST_LOOK="true").returncode == 0
+    assert github(API="1").returncode == 1
+    assert not (tmp_path / "reports").exists()
+    bare = without_node(tmp_path)
+    assert "gh is not here" in github(PATH=bare).stderr
 
 
 @BASH
