@@ -248,6 +248,12 @@ def test_the_word_summary_holds_answer_and_tables(tmp_path, gathered):
     assert {"Methods", "Quality assurance", "Known limits"} <= set(headings)
     rows = [[cell.text for cell in row.cells] for row in document.tables[0].rows]
     assert [tuple(row) for row in rows[1:]] == list(made.estimates)
+    (section,) = document.sections
+    assert (round(section.page_width.mm), round(section.page_height.mm)) == (210, 297)
+    for table in document.tables:
+        widths = [column.width for column in table.columns]
+        assert sum(widths) <= section.page_width - section.left_margin - section.right_margin
+        assert min(widths) >= docx.shared.Mm(20)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["summary.docx"]
 
 

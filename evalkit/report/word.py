@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from docx.document import Document
 
 LANGUAGE = "en-GB"
+PAGE, MARGIN = (210, 297), 20  # A4, millimetres
+SHORTEST, LONGEST = 18, 48  # characters that a column is reckoned to hold: no short word is broken
 SIMULATED = "Simulated data: the numbers are made up to show the method. They describe no real organisation."
 
 
@@ -53,8 +55,12 @@ def _blank(context: PageContext, made: datetime) -> Document:
     import docx
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn
+    from docx.shared import Mm
 
     document = docx.Document()
+    section = document.sections[0]
+    section.page_width, section.page_height = map(Mm, PAGE)
+    section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = Mm(MARGIN)
     properties = document.core_properties
     properties.title = clean(f"{context.study_title}: summary")[:255]
     properties.author = properties.last_modified_by = "evalkit"
@@ -115,3 +121,16 @@ def _table(document: Document, title: str, header: Sequence[str], rows: Sequence
     for row in rows:
         for cell, text in zip(table.add_row().cells, row, strict=True):
             cell.text = clean(text)
+    for column, width in zip(table.columns, _widths([header, *rows]), strict=True):
+        column.width = width
+        for cell in column.cells:
+            cell.width = width
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Widths of columns that fill the page, in shares of their longest text."""
+    from docx.shared import Mm
+
+    most = [min(max(map(len, column)), LONGEST) for column in zip(*rows, strict=True)]
+    held = [max(longest, SHORTEST) for longest in most]
+    return [Mm((PAGE[0] - 2 * MARGIN) * one / sum(held)) for one in held]
