@@ -64,17 +64,18 @@ class Panel:
     @cached_property
     def cohorts(self) -> list[pd.Period]:
         """The periods in which units joined, earliest first."""
-        return sorted(self.units["cohort"].dropna().unique())
+        found = self.units["cohort"].array
+        return sorted(found[~found.isna()].unique())
 
     @cached_property
     def joined(self) -> pd.Index:
         """Units that joined at some time, in order of name."""
-        return self.units.index[self.units["cohort"].notna()]
+        return self.units.index[~np.asarray(self.units["cohort"].array.isna())]
 
     @cached_property
     def never(self) -> pd.Index:
         """Comparison units that never joined."""
-        return self.units.index[self.units["cohort"].isna()]
+        return self.units.index[np.asarray(self.units["cohort"].array.isna())]
 
     @property
     def merged(self) -> pd.Index:
