@@ -76,9 +76,12 @@ class Pairs:
         return np.tensordot(self.times, -2 * a * d * rho ** (d - 1) / (1 - a**2), axes=1)
 
     def objective(self, rho: np.ndarray, left: int) -> np.ndarray:
-        """(n-k) log S + log|R| + log|X'R^-1 X|; rho and result of shape (..., s)."""
+        """(n-k) log S + log|R| + log|X'R^-1 X|; result of shape (..., s), rho too, or (..., 1) for one design."""
         [(XX, Xe, ee)] = self.at(rho, 0)
-        step = np.linalg.solve(XX, Xe[..., None])[..., 0]
+        if XX.shape[-3] == 1:  # one system, of which every series is a right-hand side
+            step = np.swapaxes(np.linalg.solve(XX[..., 0, :, :], np.swapaxes(Xe, -1, -2)), -1, -2)
+        else:
+            step = np.linalg.solve(XX, Xe[..., None])[..., 0]
         S = ee - (Xe * step).sum(-1)
         return left * np.log(S) + self.log_determinant(rho, 0) + np.linalg.slogdet(XX)[1]
 

@@ -31,8 +31,9 @@ def family(options: ItsOptions, kind: str) -> str:
 def run(design: Design, options: ItsOptions, level: float | None) -> course.Course:
     """Fit the design to its series by the protocol's engine.
 
-    level  of the interval of rho, None for none. Raises DesignError when the outcome cannot be put on the scale asked for, or the
-           engine cannot fit it.
+    level  of the interval of rho, None for no interval
+
+    Raises DesignError when the outcome cannot be put on the scale asked for, or the engine cannot fit it.
     """
     chosen = family(options, design.series.outcome.kind)
     if options.errors == "structural":
@@ -90,9 +91,7 @@ def on_scale(series: Series, scale: str, whose: str = "") -> tuple[np.ndarray, s
     return np.log(share), "log"
 
 
-def gaussian(
-    design: Design, y: np.ndarray, options: ItsOptions, level: float | None, doubt: Doubt = USUAL
-) -> Fit:
+def gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float | None, doubt: Doubt = USUAL) -> Fit:
     """A linear model of y, shape (n,), on the design's analysed rows, with the errors that the protocol chooses."""
     X, t = design.analysed, design.series.t[design.series.used]
     if len(y) < SHORT and options.errors != "ols":
