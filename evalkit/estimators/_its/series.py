@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -45,12 +46,12 @@ class Series:
     waves: int
     left_out: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def used(self) -> np.ndarray:
         """The periods that are analysed: before or after, and reported; booleans, shape (m,)."""
-        return np.isin(self.phase, ("pre", "post")) & np.isfinite(self.value)
+        return ((self.phase == "pre") | (self.phase == "post")) & np.isfinite(self.value)
 
-    @property
+    @cached_property
     def post(self) -> np.ndarray:
         """The analysed periods after the start; booleans, shape (m,)."""
         return self.used & (self.phase == "post")
