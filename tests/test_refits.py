@@ -73,7 +73,7 @@ def test_so_has_any_choice_of_options_window_and_gaps(panels):
         "noise_guard": [True, False],
     }
     found = []
-    for _ in range(24):
+    for _ in range(16):
         options = {name: values[rng.integers(len(values))] for name, values in choices.items()}
         panel = panels[str(rng.choice(list(COLUMNS)))]
         if options["scale"] == "log":
