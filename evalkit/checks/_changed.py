@@ -56,6 +56,8 @@ def with_fixed_season(panel: Panel) -> Panel:
 
 def with_window(panel: Panel, first: pd.Period, last: pd.Period) -> Panel:
     """Over another window inside the study's own: what lies outside is left out, both ends included."""
+    if (first, last) == panel.study.protocol.window:
+        return panel
     return _again(panel, _with(panel.study, window=(first, last)), panel.rows, panel.units)
 
 

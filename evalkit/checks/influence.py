@@ -66,11 +66,10 @@ def _run(panel: Panel, estimate: Estimate) -> tuple[pd.DataFrame, list[Refusal]]
     head = estimate.headline
     rows, refusals = [], []
     for period in analysed:
-        found = estimators.attempt(estimate.design, _changed.without_periods(kept, pd.PeriodIndex([period])))
-        if isinstance(found, Refusal):
-            refusals.append(found)
+        again = estimators.headline(estimate.design, _changed.without_periods(kept, pd.PeriodIndex([period])))
+        if isinstance(again, Refusal):
+            refusals.append(again)
             continue
-        again = found.headline
         change = (again["estimate"] - head["estimate"]) / head["std_error"]
         rows.append((period, again["estimate"], again["low"], again["high"], change))
     return labelled(pd.DataFrame(rows, columns=COLUMNS), estimate), refusals

@@ -13,6 +13,8 @@ Source: Abadie, Diamond and Hainmueller (2010), J Am Stat Assoc 105:493 (ranks a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -97,7 +99,7 @@ def _before(panel: Panel) -> pd.PeriodIndex:
 
 def _run(panel: Panel, estimate: Estimate, before: pd.PeriodIndex) -> tuple[pd.DataFrame, str]:
     """The placebo estimates and the real one, columns `COLUMNS`, and why some dates were refused."""
-    kept = _changed.needed(panel, estimate.design)
+    kept = _changed.with_fixed_season(_changed.needed(panel, estimate.design))
     transition = panel.study.protocol.transition.periods
     position = periods.ordinals(before)
     rows: list[tuple[object, ...]] = []
@@ -105,19 +107,18 @@ def _run(panel: Panel, estimate: Estimate, before: pd.PeriodIndex) -> tuple[pd.D
     for i in range(SIDE, len(before) - SIDE + 1):
         if int((position < position[i] - transition).sum()) < SIDE:
             continue
-        found = estimators.attempt(estimate.design, _changed.with_start(kept, before[i] - transition))
+        found = estimators.headline(estimate.design, _changed.with_start(kept, before[i] - transition))
         if isinstance(found, Refusal):
             refusals.append(found)
         else:
             rows.append((before[i], *_figures(found), False))
     after = estimate.path.loc[estimate.path["phase"].eq("post") & estimate.path["fitted"].notna(), "period"]
-    rows.append((after.iloc[0], *_figures(estimate), True))
+    rows.append((after.iloc[0], *_figures(estimate.headline), True))
     why = f"{numbers.of(len(refusals), 'date')} refused: {refusals[0].reasons[0].rstrip('.')}" if refusals else ""
     return labelled(pd.DataFrame(rows, columns=COLUMNS), estimate), why
 
 
-def _figures(estimate: Estimate) -> tuple[float, ...]:
-    head = estimate.headline
+def _figures(head: pd.Series | dict[str, Any]) -> tuple[float, ...]:
     return tuple(float(head[name]) for name in ("estimate", "std_error", "low", "high"))
 
 

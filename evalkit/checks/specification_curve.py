@@ -10,7 +10,9 @@ Source: Simonsohn, Simmons and Nelson (2020), Nature Human Behaviour 4:1208.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
@@ -74,35 +76,43 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
 def _run(panel: Panel, estimate: Estimate) -> pd.DataFrame:
     """One row a specification, its choices and `RESULTS`, the declared one first."""
     rows = []
-    kept = _changed.needed(panel, estimate.design)
+    kept = _changed.with_fixed_season(_changed.needed(panel, estimate.design))
     factors = _factors(kept)
+    parts = cache(partial(_part, kept))
     for number, combined in enumerate(_combinations(factors)):
         labels = [choice.label for choice in combined]
-        found = estimate if number == 0 else _attempt(kept, estimate.design, combined)
-        if isinstance(found, Refusal):
-            rows.append((*labels, float("nan"), float("nan"), float("nan"), False, " ".join(found.reasons)))
+        head = _attempt(parts, estimate.design, combined) if number else estimate.headline
+        if isinstance(head, Refusal):
+            rows.append((*labels, float("nan"), float("nan"), float("nan"), False, " ".join(head.reasons)))
         else:
-            head = found.headline
             rows.append((*labels, head["estimate"], head["low"], head["high"], number == 0, ""))
     return labelled(pd.DataFrame(rows, columns=[*CHOICES[: len(factors)], *RESULTS]), estimate)
 
 
-def _attempt(panel: Panel, design: str, combined: tuple[Choice, ...]) -> Estimate | Refusal:
+def _attempt(
+    parts: Callable[[tuple[int, int], tuple[Event, ...]], Panel], design: str, combined: tuple[Choice, ...]
+) -> dict[str, Any] | Refusal:
+    """The headline under the combined choices; `parts` as `_part` of the panel."""
     options: dict[str, Any] = {}
-    first, last = panel.study.window[0], panel.study.window[-1]
     for choice in combined:
         options |= choice.options
-        first, last = first + choice.cut[0], last - choice.cut[1]
+    cut = (sum(choice.cut[0] for choice in combined), sum(choice.cut[1] for choice in combined))
+    part = parts(cut, tuple(event for choice in combined for event in choice.without))
     try:
-        changed = _changed.with_options(_changed.with_fixed_season(panel), **options)
+        changed = _changed.with_options(part, **options)
     except DesignError as refusal:
-        study, outcome = panel.study.slug, panel.outcome.name
+        study, outcome = part.study.slug, part.outcome.name
         return Refusal(study, outcome, design, estimators.title(design), (f"{sentence(refusal)}.",))
-    changed = _changed.with_window(changed, first, last)
-    left_out = [pd.period_range(e.first, e.last) for choice in combined for e in choice.without]
-    for span in left_out:
-        changed = _changed.without_periods(changed, span)
-    return estimators.attempt(design, changed)
+    return estimators.headline(design, changed)
+
+
+def _part(panel: Panel, cut: tuple[int, int], without: tuple[Event, ...]) -> Panel:
+    """The panel over a window shorter by so many periods at either end, and without the events' periods."""
+    window = panel.study.window
+    found = _changed.with_window(panel, window[0] + cut[0], window[-1] - cut[1])
+    for event in without:
+        found = _changed.without_periods(found, pd.period_range(event.first, event.last))
+    return found
 
 
 def _combinations(factors: list[list[Choice]]) -> list[tuple[Choice, ...]]:
@@ -123,7 +133,10 @@ def _combinations(factors: list[list[Choice]]) -> list[tuple[Choice, ...]]:
 
 
 def _factors(panel: Panel) -> list[list[Choice]]:
-    """The choices of engine, trend, season, window and handling of events, the declared one first."""
+    """The choices of engine, trend, season, window and handling of events, the declared one first.
+
+    panel  with its season fixed
+    """
     options = panel.study.protocol.model.its
     year = periods.PER_YEAR[panel.study.frequency]
     trends = [options.trend, *(t for t in ("linear", "quadratic", "spline", "damped") if t != options.trend)]
@@ -154,9 +167,8 @@ def _events(options: ItsOptions, events: tuple[Event, ...]) -> list[Choice]:
 
 
 def _seasons(panel: Panel, year: int) -> list[Choice]:
-    fixed = _changed.with_fixed_season(panel).study.protocol.model.its.season
     noun = panel.study.frequency
-    declared = fixed or Season()
+    declared = panel.study.protocol.model.its.season or Season()
     choices = {
         "No season": Season(harmonics=0),
         "2 harmonics": Season(harmonics=min(2, year // 2)),

@@ -22,6 +22,8 @@ Res Methodol 21:181; Kenward and Roger (1997), Biometrics 53:983.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from evalkit import numbers
@@ -57,6 +59,15 @@ def fit(panel: Panel) -> Estimate:
         diagnostics=dict(course.fit.diagnostics),
         warnings=tuple(dict.fromkeys((*missing, *design.notes, *course.fit.warnings, *_warnings(panel, design)))),
     )
+
+
+def headline(panel: Panel) -> dict[str, Any]:
+    """The first of the terms of `fit`, refused where `fit` is, without what nobody asks of a refit."""
+    study = panel.study
+    design = build(study, joint_series(panel))
+    course = engines.run(design, study.protocol.model.its, None)
+    rows, _ = terms(study, design, course, size(panel))
+    return rows[0]
 
 
 def left_out(series: Series) -> str:

@@ -1,6 +1,6 @@
 """Rows -> Panel: one validated contract, every data fault at once."""
 
 from evalkit.panel.build import build, build_all
-from evalkit.panel.panel import Panel
+from evalkit.panel.panel import Panel, Together
 
-__all__ = ["Panel", "build", "build_all"]
+__all__ = ["Panel", "Together", "build", "build_all"]

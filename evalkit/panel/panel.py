@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,16 @@ from evalkit.study import Outcome, Study
 ROWS = ["value", "numerator", "denominator", "cohort", "phase", "t"]
 UNITS = ["cohort", "name", "segment", "region", "cluster", "merged", "apart_on_joining"]
 SPELLS = ["unit", "programme", "first", "last"]
+COUNTED = ["value", "numerator", "denominator"]
+
+
+class Together(NamedTuple):
+    """Some units taken together (`Panel.together`), each shape (T,); `reported`, how many of them did."""
+
+    value: np.ndarray
+    numerator: np.ndarray
+    denominator: np.ndarray
+    reported: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,17 +64,18 @@ class Panel:
     @cached_property
     def cohorts(self) -> list[pd.Period]:
         """The periods in which units joined, earliest first."""
-        return sorted(self.units["cohort"].dropna().unique())
+        found = self.units["cohort"].array
+        return sorted(found[~found.isna()].unique())
 
-    @property
+    @cached_property
     def joined(self) -> pd.Index:
         """Units that joined at some time, in order of name."""
-        return self.units.index[self.units["cohort"].notna()]
+        return self.units.index[~np.asarray(self.units["cohort"].array.isna())]
 
-    @property
+    @cached_property
     def never(self) -> pd.Index:
         """Comparison units that never joined."""
-        return self.units.index[self.units["cohort"].isna()]
+        return self.units.index[np.asarray(self.units["cohort"].array.isna())]
 
     @property
     def merged(self) -> pd.Index:
@@ -85,22 +97,41 @@ class Panel:
         """`column` as a matrix, units by periods of the window; missing where nothing was reported."""
         return self.rows[column].unstack("period").reindex(columns=self.study.window)
 
-    def over(self, units: pd.Index) -> pd.DataFrame:
-        """The named units taken together, one row a period that any of them reported.
+    def counted(self, units: pd.Index) -> np.ndarray:
+        """`COUNTED` of the named units, shape (3, n, T), units by periods of the window; NaN where not reported."""
+        named, period = self.rows.index.levels
+        unit, at = self.rows.index.codes
+        row, column = units.get_indexer(named)[unit], self.study.window.get_indexer(period)[at]
+        here = (row >= 0) & (column >= 0)
+        out = np.full((len(COUNTED), len(units), len(self.study.window)), np.nan)
+        for part, name in zip(out, COUNTED, strict=True):
+            part[row[here], column[here]] = self.rows[name].to_numpy(float)[here]
+        return out
+
+    def together(self, counted: np.ndarray) -> Together:
+        """Units taken together, from what `counted` gives of them, shape (3, n, T); NaN where none reported.
 
         Counts are added before a ratio is formed (sum of numerators over sum of denominators, in the
         unit of report); counts and continuous measures are averaged over the units that reported.
+        """
+        value, numerator, denominator = _added(counted)
+        reported = (~np.isnan(counted[0])).sum(axis=0).astype(float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.outcome.denominator is None:
+                value = value / reported
+            else:
+                value = self.outcome.scale * numerator / denominator
+        return Together(value, numerator, denominator, reported)
+
+    def over(self, units: pd.Index) -> pd.DataFrame:
+        """The named units `together`, one row a period that any of them reported.
+
         Columns: value, numerator, denominator, units (how many reported).
         """
-        part = self.rows.loc[self.rows.index.get_level_values("unit").isin(units)]
-        grouped = part.groupby("period", sort=True, observed=True)
-        out = grouped[["numerator", "denominator"]].sum(min_count=1)
-        if self.outcome.denominator is None:
-            out["value"] = grouped["value"].mean()
-        else:
-            out["value"] = self.outcome.scale * out["numerator"] / out["denominator"]
-        out["units"] = grouped["value"].count()
-        return out[["value", "numerator", "denominator", "units"]]
+        counted = self.counted(self.units.index[self.units.index.isin(units)])
+        found = pd.DataFrame(self.together(counted)._asdict(), index=self.study.window.rename("period"))
+        found = found[~np.isnan(counted).all(axis=(0, 1))].rename(columns={"reported": "units"})
+        return found.astype({"units": int})
 
     def group_means(self) -> pd.DataFrame:
         """Mean of the units that ever joined and of those that never did, each unit counting once.
@@ -193,3 +224,18 @@ class Panel:
         start = self.study.time(self.units["cohort"].fillna(self.study.window[0])).astype(float)
         start[self.units["cohort"].isna().to_numpy()] = np.nan
         return matrix.to_numpy(float), start
+
+
+def _added(parts: np.ndarray) -> np.ndarray:
+    """Sums over units of what is not missing, compensated for rounding; (3, n, T) to (3, T), NaN where all are.
+
+    Source: Kahan (1965), Communications of the ACM 8:40.
+    """
+    seen = ~np.isnan(parts)
+    total, lost = np.zeros((2, len(parts), parts.shape[-1]))
+    for one, here in zip(np.moveaxis(parts, 1, 0), np.moveaxis(seen, 1, 0), strict=True):
+        step = one - lost
+        after = total + step
+        lost = np.where(here, (after - total) - step, lost)
+        total = np.where(here, after, total)
+    return np.where(seen.any(axis=1), total, np.nan)

@@ -93,7 +93,7 @@ class Study:
         what = f"the path {path} leads out of {inside}, and {INSIDE} lets nothing else be read"
         raise StudyError(what, self.path.name, "put the file there")
 
-    @property
+    @cached_property
     def window(self) -> pd.PeriodIndex:
         """Every period of the study, first to last."""
         first, last = self.protocol.window
@@ -103,7 +103,7 @@ class Study:
         """Which periods belong to the study; shape as given, booleans."""
         return np.asarray(pd.PeriodIndex(period).isin(self.window))
 
-    def phases(self, cohort: pd.Series, period: pd.Series) -> np.ndarray:
+    def phases(self, cohort: pd.Series | pd.PeriodIndex, period: pd.Series | pd.PeriodIndex) -> np.ndarray:
         """The phase of each unit-period; the only place where one is decided.
 
         cohort  the period in which the unit joined, missing for a unit that never joined

@@ -6,6 +6,7 @@ correlation R satisfies R^-1 = L'L. Everything below follows from L having two d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -71,14 +72,22 @@ class Pairs:
         """log|R| = sum_i log(1 - a_i^2), or its first derivative in rho; shape as rho."""
         a = rho ** _along(self.gaps, rho)
         if order == 0:
-            return np.tensordot(self.times, np.log1p(-(a**2)), axes=1)
+            return self._summed(np.log1p(-(a**2)))
         d = _along(self.gaps, rho)
-        return np.tensordot(self.times, -2 * a * d * rho ** (d - 1) / (1 - a**2), axes=1)
+        return self._summed(-2 * a * d * rho ** (d - 1) / (1 - a**2))
+
+    def _summed(self, each: np.ndarray) -> np.ndarray:
+        """Over all pairs, of what a pair at each distance adds, shape (g, ...)."""
+        found: np.ndarray = (self.times[None] @ each.reshape(len(each), -1)).reshape(each.shape[1:])
+        return found
 
     def objective(self, rho: np.ndarray, left: int) -> np.ndarray:
-        """(n-k) log S + log|R| + log|X'R^-1 X|; rho and result of shape (..., s)."""
+        """(n-k) log S + log|R| + log|X'R^-1 X|; result of shape (..., s), rho too, or (..., 1) for one design."""
         [(XX, Xe, ee)] = self.at(rho, 0)
-        step = np.linalg.solve(XX, Xe[..., None])[..., 0]
+        if XX.shape[-3] == 1:  # one system, of which every series is a right-hand side
+            step = np.swapaxes(np.linalg.solve(XX[..., 0, :, :], np.swapaxes(Xe, -1, -2)), -1, -2)
+        else:
+            step = np.linalg.solve(XX, Xe[..., None])[..., 0]
         S = ee - (Xe * step).sum(-1)
         return left * np.log(S) + self.log_determinant(rho, 0) + np.linalg.slogdet(XX)[1]
 
@@ -150,7 +159,7 @@ def _combine(block: tuple[np.ndarray, np.ndarray], weights: np.ndarray) -> np.nd
     first, sums = block
     if sums.shape[2] == 1:
         orders = len(weights)
-        flat = np.moveaxis(weights.reshape(orders, -1, int(np.prod(weights.shape[3:]))), 1, 2)
+        flat = np.swapaxes(weights.reshape(orders, -1, math.prod(weights.shape[3:])), 1, 2)
         out = (flat @ sums.reshape(-1, sums.shape[-1])).reshape(orders, *weights.shape[3:], sums.shape[-1])
     else:
         out = np.einsum("ocg...s,cgsm->o...sm", weights, sums)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from evalkit.estimators._its._pairs import Pairs
+from evalkit.estimators._its._pairs import SHARED, Pairs
 
 LOWEST, HIGHEST = -0.9, 0.98
 GRID = np.concatenate([np.linspace(LOWEST, 0.6, 26), np.linspace(0.64, HIGHEST, 15)])
@@ -28,7 +28,8 @@ def minimise(
     """
     if near is not None:
         return _refine(pairs, left, *_around(pairs, left, near), close)
-    values = pairs.objective(np.repeat(GRID[:, None], series, axis=1), left)
+    own = pairs.basis.ndim > SHARED  # else the same rho of every series has the same cross-products of the design
+    values = pairs.objective(np.repeat(GRID[:, None], series if own else 1, axis=1), left)
     best = values.argmin(axis=0)
     low, high = GRID[np.maximum(best - 1, 0)], GRID[np.minimum(best + 1, len(GRID) - 1)]
     return _refine(pairs, left, (low, high), (pairs.score(low, left), pairs.score(high, left)), close)

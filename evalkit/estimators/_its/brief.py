@@ -14,8 +14,8 @@ from evalkit.errors import DesignError
 from evalkit.estimators._common import size
 from evalkit.estimators._its import engines
 from evalkit.estimators._its.design import Design, build
-from evalkit.estimators._its.series import Series, Together, assembled, dates, nobody, on_both_sides
-from evalkit.panel import Panel
+from evalkit.estimators._its.series import Series, assembled, dates, nobody, on_both_sides
+from evalkit.panel import Panel, Together
 
 
 def headlines(panel: Panel, joining: np.ndarray) -> list[dict[str, Any] | None]:
@@ -27,13 +27,13 @@ def headlines(panel: Panel, joining: np.ndarray) -> list[dict[str, Any] | None]:
     Raises DesignError when what the protocol declares cannot be had of any group.
     """
     phase, starts = dates(panel)
-    counted = [panel.wide(c).reindex(panel.units.index).to_numpy(float) for c in Together._fields[:3]]
+    counted = panel.counted(panel.units.index)
     kept = on_both_sides(~np.isnan(counted[0]), phase)
     rounding, made = size(panel), None
     out: list[dict[str, Any] | None] = []
     for group in joining:
         try:
-            series = _series(panel, [part[group & kept] for part in counted], phase, starts)
+            series = _series(panel, counted[:, group & kept], phase, starts)
             made = _design(panel, series, made)
             out.append(_headline(panel, made, rounding))
         except DesignError:
@@ -41,9 +41,9 @@ def headlines(panel: Panel, joining: np.ndarray) -> list[dict[str, Any] | None]:
     return out
 
 
-def _series(panel: Panel, counted: list[np.ndarray], phase: np.ndarray, starts: tuple[int, ...]) -> Series:
+def _series(panel: Panel, counted: np.ndarray, phase: np.ndarray, starts: tuple[int, ...]) -> Series:
     """Of values, numerators and denominators by unit and period; as `Panel.over` adds them up."""
-    if not len(counted[0]):
+    if not counted.shape[1]:
         raise nobody(panel)
     seen = [~np.isnan(part) for part in counted]
     value, numerator, denominator = (
@@ -67,7 +67,7 @@ def _design(panel: Panel, series: Series, last: Design | None) -> Design:
 
 def _headline(panel: Panel, design: Design, rounding: float) -> dict[str, Any]:
     protocol = panel.study.protocol
-    course = engines.run(design, protocol.model.its, protocol.level)
+    course = engines.run(design, protocol.model.its, None)
     post = design.series.post & course.known
     value, gradient = course.effect(post / post.sum())
     _, error, df = course.fit.contrast(gradient)

@@ -63,7 +63,7 @@ def of_regression(design: Design, fit: Fit, offset: np.ndarray | None = None) ->
     offset  what is added to the predictor and not estimated, such as a control series on the scale of the
             link, NaN where there is none, shape (m,); nothing by default
     """
-    X = design.X.to_numpy()
+    X = design.rows
     without = X - design.added
     factor = 1.0 if fit.link == "identity" else design.series.outcome.scale
     known = np.ones(len(X), bool) if offset is None else np.isfinite(offset)

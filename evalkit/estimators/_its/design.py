@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -36,19 +37,24 @@ class Design:
     others: dict[str, str]
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """All columns at every period, shape (m, k)."""
+        return self.X.to_numpy()
+
+    @cached_property
     def analysed(self) -> np.ndarray:
         """The rows that are fitted, shape (n, k)."""
-        return self.X.to_numpy()[self.series.used]
+        return self.rows[self.series.used]
 
-    @property
+    @cached_property
     def added(self) -> np.ndarray:
         """What the collaborative adds to the predictor: X with every other column at zero, shape (m, k)."""
-        return self.X.to_numpy() * np.isin(self.X.columns, self.effect)
+        return self.rows * np.array([column in self.effect for column in self.X])
 
     def weights(self, column: str) -> np.ndarray:
         """The contrast that picks one column, shape (k,)."""
-        return np.asarray(self.X.columns == column, float)
+        return np.array([float(other == column) for other in self.X])
 
 
 def build(study: Study, series: Series) -> Design:
@@ -65,7 +71,7 @@ def build(study: Study, series: Series) -> Design:
     effect = _effect(study, series, options)
     others, measured = _others(study, series, options)
     season = _season(study, series, options)
-    X = pd.concat([*parts, effect, others, season], axis=1)
+    X = _beside([*parts, effect, others, season])
     X, notes = _seen(study, X, used, tuple(effect), measured)
     _require_rank(study, X, used, measured)
     kept = tuple(c for c in effect if c in X)
@@ -73,6 +79,12 @@ def build(study: Study, series: Series) -> Design:
         month = periods.say(series.window[series.post][0])
         notes = (*notes, f"Changes of level and slope count from {month}, the first analysed period after the start.")
     return Design(series, X, kept, {c: measured[c] for c in measured if c in X}, notes)
+
+
+def _beside(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Frames of as many rows side by side: as pandas does it, and several times faster."""
+    names = [name for frame in frames for name in frame]
+    return pd.DataFrame(np.vstack([frame.to_numpy().T for frame in frames]).T, columns=names)
 
 
 def needed(impact: Impact, options: ItsOptions) -> int:
@@ -108,7 +120,7 @@ def _effect(study: Study, series: Series, options: ItsOptions) -> pd.DataFrame:
     for i, (start, following) in enumerate(zip(series.starts, (*series.starts[1:], None), strict=True), 1):
         frame = _impact(study, series, start, options.impact, following)
         frames.append(frame.add_suffix(f"_wave_{i}"))
-    return pd.concat(frames, axis=1)
+    return _beside(frames)
 
 
 def _impact(study: Study, series: Series, start: int, impact: Impact, following: int | None = None) -> pd.DataFrame:
@@ -182,7 +194,7 @@ def _others(study: Study, series: Series, options: ItsOptions) -> tuple[pd.DataF
             measured[f"event_{i}"] = f"level while it lasted: {label}"
     if not frames:
         return pd.DataFrame(index=range(len(series.t))), measured
-    return pd.concat(frames, axis=1), measured
+    return _beside(frames), measured
 
 
 def _told_apart(label: str, first: pd.Period, labels: list[str]) -> str:

@@ -28,11 +28,12 @@ def family(options: ItsOptions, kind: str) -> str:
     return BY_KIND[kind] if options.follows_kind else "gaussian"
 
 
-def run(design: Design, options: ItsOptions, level: float) -> course.Course:
+def run(design: Design, options: ItsOptions, level: float | None) -> course.Course:
     """Fit the design to its series by the protocol's engine.
 
-    level  of the interval of rho. Raises DesignError when the outcome cannot be put on the scale asked for, or the
-           engine cannot fit it.
+    level  of the interval of rho, None for no interval
+
+    Raises DesignError when the outcome cannot be put on the scale asked for, or the engine cannot fit it.
     """
     chosen = family(options, design.series.outcome.kind)
     if options.errors == "structural":
@@ -54,7 +55,7 @@ def run(design: Design, options: ItsOptions, level: float) -> course.Course:
             raise unsettled from None
 
 
-def _on_the_links_scale(design: Design, chosen: str, options: ItsOptions, level: float) -> course.Course:
+def _on_the_links_scale(design: Design, chosen: str, options: ItsOptions, level: float | None) -> course.Course:
     """Where the count model does not settle: the logarithm or logit of the values, and the reader is told.
 
     Raises DesignError when a value has none.
@@ -90,7 +91,7 @@ def on_scale(series: Series, scale: str, whose: str = "") -> tuple[np.ndarray, s
     return np.log(share), "log"
 
 
-def gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float, doubt: Doubt = USUAL) -> Fit:
+def gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float | None, doubt: Doubt = USUAL) -> Fit:
     """A linear model of y, shape (n,), on the design's analysed rows, with the errors that the protocol chooses."""
     X, t = design.analysed, design.series.t[design.series.used]
     if len(y) < SHORT and options.errors != "ols":
@@ -99,6 +100,8 @@ def gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float, d
         return replace(fit, warnings=(*fit.warnings, short))
     if options.errors == "ar1":
         found = ar1.fit(X, y, t, guarded=options.noise_guard, doubt=doubt)
+        if level is None:
+            return found
         low, high = ar1.rho_interval(X, y, t, level)
         return replace(found, diagnostics={**found.diagnostics, "rho_low": low, "rho_high": high})
     if options.errors == "newey_west":
@@ -113,7 +116,7 @@ def gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float, d
     return {"ar2": arma.ar2, "arma11": arma.arma11}[options.errors](X, y, t)
 
 
-def _counted(design: Design, chosen: str, options: ItsOptions, level: float) -> Fit:
+def _counted(design: Design, chosen: str, options: ItsOptions, level: float | None) -> Fit:
     series = design.series
     _require_kind(design, chosen)
     X, t = design.analysed, series.t[series.used]
@@ -123,9 +126,11 @@ def _counted(design: Design, chosen: str, options: ItsOptions, level: float) -> 
         size = (base / series.days[series.used])[None]
         counted = quasi.Counted("logit" if chosen == "binomial" else "log", y[None], base[None], size)
         found = quasi.fit(X, counted, t, guarded=options.noise_guard)
+        told = replace(found, warnings=(*found.warnings, *cautions))
+        if level is None:
+            return told
         low, high = quasi.rho_interval(X, found, counted, t, level)
-        told = (*found.warnings, *cautions)
-        return replace(found, diagnostics={**found.diagnostics, "rho_low": low, "rho_high": high}, warnings=told)
+        return replace(told, diagnostics={**found.diagnostics, "rho_low": low, "rho_high": high})
     if chosen == "binomial":
         data = counts.Counts(chosen, y, trials=base)
     else:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from evalkit.errors import DesignError
 from evalkit.estimators._its.days import exposure_days
-from evalkit.panel import Panel
+from evalkit.panel import Panel, Together
 from evalkit.study import Outcome
 
 HALF = 0.5  # of the analysed periods of a side in which a unit must have reported
@@ -46,12 +46,12 @@ class Series:
     waves: int
     left_out: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def used(self) -> np.ndarray:
         """The periods that are analysed: before or after, and reported; booleans, shape (m,)."""
-        return np.isin(self.phase, ("pre", "post")) & np.isfinite(self.value)
+        return ((self.phase == "pre") | (self.phase == "post")) & np.isfinite(self.value)
 
-    @property
+    @cached_property
     def post(self) -> np.ndarray:
         """The analysed periods after the start; booleans, shape (m,)."""
         return self.used & (self.phase == "post")
@@ -69,23 +69,22 @@ def joint_series(panel: Panel) -> Series:
     if panel.joined.empty:
         raise DesignError("no unit joined, so there is no start to look at", fix="give joining dates in the rollout")
     phase, starts = dates(panel)
-    kept = on_both_sides(panel.wide().reindex(panel.joined).notna().to_numpy(), phase)
+    counted = panel.counted(panel.joined)
+    kept = on_both_sides(~np.isnan(counted[0]), phase)
     if not kept.any():
         raise nobody(panel)
-    found = _series(panel, panel.joined[kept], phase, starts)
+    found = assembled(panel, panel.together(counted[:, kept]), phase, starts)
     return replace(found, left_out=tuple(str(u) for u in panel.joined[~kept]))
 
 
 def dates(panel: Panel) -> tuple[np.ndarray, tuple[int, ...]]:
     """The phase of every period for the joined units together, shape (m,), and `Series.starts`."""
     study, window = panel.study, panel.study.window
-    cohorts = panel.cohorts
-    phases = study.phases(
-        pd.Series(np.repeat(np.array(cohorts, object), len(window))).astype(window.dtype),
-        pd.Series(np.tile(window.to_numpy(), len(cohorts))).astype(window.dtype),
-    ).reshape(len(cohorts), len(window))
+    cohorts = pd.PeriodIndex(panel.cohorts)
+    each = window.take(np.tile(np.arange(len(window)), len(cohorts)))
+    phases = study.phases(cohorts.repeat(len(window)), each).reshape(len(cohorts), len(window))
     phase = np.where((phases == phases[0]).all(axis=0), phases[0], _between(panel, phases))
-    first = study.time(pd.PeriodIndex(cohorts)) + study.protocol.transition.periods
+    first = study.time(cohorts) + study.protocol.transition.periods
     starts = tuple(int(i) for i in first) if panel.study.protocol.model.its.waves == "each" else (int(first[-1]),)
     return phase, starts
 
@@ -123,7 +122,8 @@ def _between(panel: Panel, phases: np.ndarray) -> np.ndarray:
 
 def control_series(panel: Panel, units: pd.Index, like: Series) -> Series:
     """Other units, or the same units' other outcome, with the phases of the joined series."""
-    return _series(panel, units, like.phase, like.starts)
+    counted = panel.counted(panel.units.index[panel.units.index.isin(units)])
+    return assembled(panel, panel.together(counted), like.phase, like.starts)
 
 
 def counts(panel: Panel, series: Series) -> dict[str, int]:
@@ -134,23 +134,6 @@ def counts(panel: Panel, series: Series) -> dict[str, int]:
         "periods after": int(series.post.sum()),
         "periods left out": int((~series.used).sum()),
     }
-
-
-def _series(panel: Panel, units: pd.Index, phase: np.ndarray, starts: tuple[int, ...]) -> Series:
-    frame = panel.over(units).reindex(panel.study.window)
-    value, numerator, denominator, reported = (
-        frame[c].to_numpy(float) for c in ("value", "numerator", "denominator", "units")
-    )
-    return assembled(panel, Together(value, numerator, denominator, np.nan_to_num(reported)), phase, starts)
-
-
-class Together(NamedTuple):
-    """Some units taken together as `Panel.over` does, each shape (m,); `reported`, how many of them did."""
-
-    value: np.ndarray
-    numerator: np.ndarray
-    denominator: np.ndarray
-    reported: np.ndarray
 
 
 def assembled(panel: Panel, sums: Together, phase: np.ndarray, starts: tuple[int, ...]) -> Series:
