@@ -10,8 +10,7 @@ linear: for i in S
 and the support is right when w is positive on it and a_i'u + mu <= 0 off it. (1) is solved in the
 weights when S has at most m members, and in the residual u / r when it has more: each is well
 conditioned where the other is not, so that a ridge of next to nought, whose only task is to choose
-among perfect fits, does no harm. The support is guessed by non-negative least squares, confirmed or
-mended by exchanging all offenders at once, which mostly ends after a few rounds, and found by an
+among perfect fits, does no harm. The support is guessed (`guess`), confirmed or mended by exchanging all offenders at once, which mostly ends after a few rounds, and found by an
 active-set method, which always ends, where it does not.
 
 Sources: Nocedal and Wright (2006), Numerical Optimization, section 16.5 (active sets); Kim and Park
@@ -25,16 +24,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.linalg import LinAlgError
 from scipy.linalg.lapack import dpotrf, dpotrs
-from scipy.optimize import nnls
 
 from evalkit.errors import DesignError
+from evalkit.estimators._synthetic import guess
 
 LEAST_RIDGE = 1e-12  # against the mean square of A, so that the optimum is one point
 ZERO = 1e-13  # a weight or a gain this small is rounding
 ROUNDS = 40  # exchanges of many members before the active-set method takes over
-SUM = 30.0  # weight of the row that makes weights sum to one, rows of the data being of size one
-PERFECT = 1e-6  # root mean squared distance under which a fit is perfect
 STEPS = 20  # steps of the active-set method a column
+MATRIX = 2  # axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,56 +46,76 @@ class _Point:
     gain: np.ndarray
 
 
-def simplex(A: np.ndarray, b: np.ndarray, ridge: float, start: np.ndarray | None = None) -> np.ndarray:
-    """The optimal weights, shape (n,).
+def simplex(
+    A: np.ndarray, b: np.ndarray, ridge: float | np.ndarray, start: np.ndarray | None = None
+) -> np.ndarray:
+    """The optimal weights, shape (n,), or a row for each of a stack of problems.
 
-    A      shape (m, n), a column a donor
-    b      shape (m,), what is to be matched
-    ridge  r, in the squared unit of A
-    start  which columns are thought to have weight, booleans, shape (n,); it saves time, and does not
+    A      shape (m, n), a column a donor, or a stack of such, shape (B, m, n)
+    b      shape (m,) or (B, m), what is to be matched
+    ridge  r, in the squared unit of A; one, or one a problem
+    start  which columns are thought to have weight, booleans, shape (n,) or (B, n); it saves time, and does not
            move the optimum
 
     Weights sum to one, so a constant added to a row of A and to the same entry of b changes nothing:
     rows are centred and everything is scaled first. Raises DesignError when no optimum is found.
     """
-    columns = A.shape[1]
+    columns = A.shape[-1]
     if columns == 1:
-        return np.ones(1)
-    centre = A.mean(axis=1)
-    A, b = A - centre[:, None], b - centre
-    size = float((A**2).mean())
-    if not size > 0:
-        return np.full(columns, 1 / columns)
+        return np.ones((*A.shape[:-2], 1))
+    centre = A.mean(axis=-1)
+    A, b = A - centre[..., None], b - centre
+    size = _mean_square(A)
+    even = ~(size > 0)
+    size = np.where(even, 1.0, size)
     scale = np.sqrt(size)
-    A, b = A / scale, b / scale
-    r = max(ridge / size, LEAST_RIDGE) if np.isfinite(ridge) else LEAST_RIDGE
-    support = _guess(A, b, r)
+    A, b = A / scale[..., None, None], b / scale[..., None]
+    r = np.where(np.isfinite(ridge), np.maximum(np.asarray(ridge) / size, LEAST_RIDGE), LEAST_RIDGE)
+    if A.ndim > MATRIX:
+        found = _each(A, b, r, start)
+    else:
+        found = np.full(columns, 1 / columns) if even else _one(A, b, float(r), start)
+    return np.where(even[..., None], 1 / columns, found)
+
+
+def _mean_square(A: np.ndarray) -> np.ndarray:
+    """Mean square of a matrix, or of each of a stack; added up as they lie in memory."""
+    square = A**2
+    if square.strides[-1] > square.strides[-2]:
+        square = np.swapaxes(square, -1, -2)
+    out: np.ndarray = square.reshape(*square.shape[:-2], -1).mean(axis=-1)
+    return np.asarray(out)
+
+
+def _each(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    """The weights of a stack of scaled problems: guessed together where a ridge makes that quick, confirmed alone."""
+    count, _, columns = A.shape
+    begun = np.ones((count, columns), bool) if start is None else np.broadcast_to(start, (count, columns))
+    support, sure = begun, np.zeros(count, bool)
+    if (ridge > LEAST_RIDGE).all():
+        support, sure = guess.together(A, b, ridge, begun)
+    each = zip(A, b, ridge.tolist(), begun, support, sure, strict=True)
+    return np.stack([_one(*scaled, which if known else None) for *scaled, which, known in each])
+
+
+def _one(
+    A: np.ndarray, b: np.ndarray, ridge: float, start: np.ndarray | None, support: np.ndarray | None = None
+) -> np.ndarray:
+    """The weights of a scaled problem.
+
+    support  the right one, as far as is known
+    """
     if support is None:
-        support = np.ones(columns, bool) if start is None or not start.any() else start.copy()
-    found = _exchange(A, b, r, support)
+        support = guess.alone(A, b, ridge if ridge > LEAST_RIDGE else 0.0)
+    if support is None:
+        support = np.ones(A.shape[1], bool) if start is None or not start.any() else start.copy()
+    found = _exchange(A, b, ridge, support)
     if found is not None:
         return found
     try:
-        return _active_set(A, b, r)
+        return _active_set(A, b, ridge)
     except LinAlgError:
         raise _unsolved() from None
-
-
-def _guess(A: np.ndarray, b: np.ndarray, ridge: float) -> np.ndarray | None:
-    """The support by least squares with weights of at least nought, the sum a row among the others.
-
-    It is nearly always that of the optimum, so that one solution of (1) confirms it. None where the fit is perfect:
-    many supports then fit, and the ridge, which is too small to be seen here, has to choose.
-    """
-    rows, columns = A.shape
-    system, right = np.vstack([A, np.full(columns, SUM)]), np.append(b, SUM)
-    if ridge > LEAST_RIDGE:
-        system, right = np.vstack([system, np.sqrt(ridge) * np.eye(columns)]), np.append(right, np.zeros(columns))
-    try:
-        weights, left = nnls(system, right)
-    except RuntimeError:  # too many steps
-        return None
-    return weights > 0 if left > PERFECT * np.sqrt(rows) else None
 
 
 def _on_support(A: np.ndarray, b: np.ndarray, ridge: float, support: np.ndarray) -> _Point:

@@ -33,7 +33,7 @@ def diagnostics(answer: Answer) -> dict[str, float]:
     fitted, run, found = answer.fitted, answer.fitted.run, answer.blocks.found
     share = run.units * np.array([b.share for b in found])
     share = share / share.sum()
-    before = prefit(run, found, levels=fitted.levels)
+    before = float(prefit(run, found, levels=fitted.levels))
     ratios = [
         imbalance(sample(fitted.Y, b), w.unit, levels=fitted.levels)[1]
         for b, w in zip(found, run.weights, strict=True)
