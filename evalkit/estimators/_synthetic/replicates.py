@@ -33,7 +33,7 @@ from evalkit.estimators._synthetic.runs import Quantities, Run, postfit, prefit,
 
 SEED = 20_210_912
 TINY = 1e-9  # donors with less weight than this between them cannot stand in for the others
-CELLS = 200_000  # of the matrices of a stack of placebos
+CELLS = 500_000  # of the matrices of a stack of placebos
 REDRAWN = 20  # draws a replicate before a bootstrap is given up
 
 

@@ -20,6 +20,7 @@ Sources: Nocedal and Wright (2006), Numerical Optimization, section 16.5 (active
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numpy.linalg import LinAlgError
@@ -33,6 +34,9 @@ ZERO = 1e-13  # a weight or a gain this small is rounding
 ROUNDS = 40  # exchanges of many members before the active-set method takes over
 STEPS = 20  # steps of the active-set method a column
 MATRIX = 2  # axes
+KEPT = 300  # stacks whose weights are kept, a few thousand numbers each
+
+_recent: dict[bytes, np.ndarray] = {}  # weights by what they were asked of
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +92,16 @@ def _mean_square(A: np.ndarray) -> np.ndarray:
 
 
 def _each(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    """The weights of a stack of scaled problems, which two designs may ask for: the same is not solved again."""
+    key = blake2b(b"".join(np.ascontiguousarray(part).tobytes() for part in (A.shape, A, b, ridge))).digest()
+    if key not in _recent:
+        if len(_recent) >= KEPT:
+            del _recent[next(iter(_recent))]
+        _recent[key] = _solved_each(A, b, ridge, start)
+    return _recent[key].copy()
+
+
+def _solved_each(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray | None) -> np.ndarray:
     """The weights of a stack of scaled problems: guessed together where a ridge makes that quick, confirmed alone."""
     count, _, columns = A.shape
     begun = np.ones((count, columns), bool) if start is None else np.broadcast_to(start, (count, columns))
@@ -130,7 +144,7 @@ def _on_support(A: np.ndarray, b: np.ndarray, ridge: float, support: np.ndarray)
         return _Point(weights, (A.T @ residual + mu) / size)
     system = np.empty((rows + 1, rows + 1))
     system[:rows, :rows] = inside @ inside.T
-    system[:rows, :rows].flat[:: rows + 1] += ridge
+    system.reshape(-1)[: rows * (rows + 1) : rows + 2] += ridge
     system[rows, :rows] = system[:rows, rows] = inside.sum(axis=1)
     system[rows, rows] = members
     dual = _solved(_factor(system), np.append(b, 1.0))
@@ -142,7 +156,7 @@ def _in_weights(inside: np.ndarray, b: np.ndarray, ridge: float) -> tuple[np.nda
     """Weights and mu from the normal equations, with one correction by the residual itself."""
     members = inside.shape[1]
     normal = inside.T @ inside
-    normal.flat[:: members + 1] += ridge
+    normal.reshape(-1)[:: members + 1] += ridge
     factor = _factor(normal)
     ray = _solved(factor, np.ones(members))
     total = ray.sum()
@@ -173,7 +187,7 @@ def _exchange(A: np.ndarray, b: np.ndarray, ridge: float, support: np.ndarray) -
     """The optimum by exchanging all offenders at once; None when that goes round in circles."""
     seen: set[bytes] = set()
     for _ in range(ROUNDS):
-        key = np.packbits(support).tobytes()
+        key = support.tobytes()
         if key in seen or not support.any():
             return None
         seen.add(key)
