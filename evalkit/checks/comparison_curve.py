@@ -111,6 +111,7 @@ class _Runner:
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
         self.kept: dict[tuple[str, ...], Layout] = {}
+        self.units: dict[bytes, pd.DataFrame] = {}
 
     def __call__(self, combination: Combination) -> tuple[dict[str, str], float, float, float, bool, str]:
         """Labels, estimate, low, high, False for not the declared one, and why it was refused, else blank."""
@@ -125,10 +126,19 @@ class _Runner:
             start, end = start + choice.cut[0], end + choice.cut[1]
         arrays = self.kept[key].part(units, start, len(panel.study.window) - end)
         try:
-            row = brief(panel, combination[0].design, arrays).row
+            row = brief(self._only(panel, units), combination[0].design, arrays).row
         except DesignError as refusal:
             return labels, float("nan"), float("nan"), float("nan"), False, sentence(refusal)
         return labels, row["estimate"], row["low"], row["high"], False, ""
+
+    def _only(self, panel: Panel, units: np.ndarray) -> Panel:
+        """The panel with some of its units, booleans, shape (n,); those of the same choice are picked once."""
+        if units.all():
+            return panel
+        key = units.tobytes()
+        if key not in self.units:
+            self.units[key] = panel.units[units]
+        return replace(panel, units=self.units[key])
 
     def _changed(self, combination: Combination) -> Panel:
         """The panel with what the choices change in the protocol; its rows are not looked at."""

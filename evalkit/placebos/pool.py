@@ -142,8 +142,7 @@ def pool(panel: Panel, anticipation: int = 0, *, selective: bool = False) -> Poo
 
 def _only(panel: Panel, keep: np.ndarray) -> Panel:
     """Without some unit-periods; keep, booleans, shape (n, T)."""
-    row = panel.units.index.get_indexer(panel.rows.index.get_level_values("unit"))
-    return panel.with_rows(panel.rows[keep[row, panel.rows["t"].to_numpy()]])
+    return panel.with_rows(panel.rows[keep[panel.places, panel.rows["t"].to_numpy()]])
 
 
 def _waves(panel: Panel, whole: bool) -> tuple[np.ndarray, np.ndarray, int]:

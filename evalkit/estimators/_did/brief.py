@@ -77,8 +77,9 @@ def brief(panel: Panel, design: str, arrays: Layout) -> Brief:
 
     Raises DesignError as the design does.
     """
-    some = panel.units.index.isin(arrays.units)
-    here = panel if some.all() else replace(panel, units=panel.units[some])
+    here = panel
+    if len(arrays.units) < len(panel.units):
+        here = replace(panel, units=panel.units[panel.units.index.isin(arrays.units)])
     _require(here, design)
     rule = ruled(here, design, arrays)
     linear = _linear(here, design, arrays, rule)

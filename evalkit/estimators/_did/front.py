@@ -19,7 +19,7 @@ FEW_CLUSTERS = 30  # below this, clustered intervals are known to be too narrow
 def require_comparison(panel: Panel) -> None:
     """Refuse a panel without anybody who joined, or that wants no comparison."""
     slug = panel.study.slug
-    if panel.joined.empty:
+    if not panel.cohorts:
         raise DesignError("no unit joined", slug, "give joining dates in the rollout")
     if panel.study.protocol.comparison == "none":
         raise DesignError("the protocol says that there is no comparison", slug, "use an interrupted time series")

@@ -217,7 +217,7 @@ def layout(panel: Panel) -> Layout:
     study, rows, units = panel.study, panel.rows, panel.units
     window = study.window
     n, T = len(units), len(window)
-    where = units.index.get_indexer(rows.index.levels[0])[rows.index.codes[0]]
+    where = panel.places
     column = rows["t"].to_numpy()
     value = rows["value"].to_numpy(float)
     Y, seen = np.zeros((n, T)), np.zeros((n, T), bool)
