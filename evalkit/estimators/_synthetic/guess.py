@@ -42,9 +42,7 @@ def alone(A: np.ndarray, b: np.ndarray, ridge: float) -> np.ndarray | None:
     return weights > 0 if left > PERFECT * np.sqrt(rows) else None
 
 
-def together(
-    A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def together(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Supports of many problems, booleans, shape (B, n), and for which of them they are to be relied on, shape (B,).
 
     A      shape (B, m, n)
@@ -56,7 +54,7 @@ def together(
     gram = np.swapaxes(A, -1, -2) @ A
     gram[:, range(columns), range(columns)] += ridge[:, None]
     right = (b[:, None, :] @ A)[:, 0]
-    support = start | ~start.any(axis=1)[:, None]
+    support = start | ~start.any(axis=1, keepdims=True)
     weights, found = np.zeros((count, columns)), np.zeros(count, bool)
     left = np.arange(count)
     try:

@@ -44,13 +44,12 @@ class Sample:
     steps: np.ndarray
 
     @property
-    def noise(self) -> Any:
-        """Standard deviation of the donors' changes from one period to the next, before joining: a float, or a stack's."""
+    def noise(self) -> np.ndarray:
+        """Standard deviation of the donors' changes from one period to the next, before joining; () or (stack,)."""
         changes = np.diff(np.swapaxes(self.before, -1, -2), axis=-2)
         kept = np.compress(self.steps, changes, axis=-2) if self.steps.any() else changes
         each = kept.reshape(*kept.shape[:-2], -1)
-        spread = each.std(axis=-1, ddof=1) if each.shape[-1] > 1 else np.zeros(each.shape[:-1])
-        return spread if spread.ndim else float(spread)
+        return np.asarray(each.std(axis=-1, ddof=1) if each.shape[-1] > 1 else np.zeros(each.shape[:-1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +58,7 @@ class Weights:
 
     unit: np.ndarray
     period: np.ndarray
-    tuning: dict[str, float] = field(default_factory=dict)
+    tuning: dict[str, Any] = field(default_factory=dict)
 
 
 Recipe = Callable[[Sample, "Weights | None"], Weights]
@@ -76,7 +75,7 @@ def control(sample: Sample, start: Weights | None = None, *, levels: bool = True
     (2021), Quantitative Economics 12:1197.
     """
     X, y = _levelled(sample) if levels else (sample.before, sample.joined)
-    unit = simplex(_T(X), y, 0.0, None if start is None else start.unit > 0)
+    unit = simplex(_turned(X), y, 0.0, None if start is None else start.unit > 0)
     return Weights(unit, _own_level(sample, levels=levels))
 
 
@@ -116,13 +115,13 @@ def difference(sample: Sample, start: Weights | None = None) -> Weights:
     Source: Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021), Am Econ Rev 111:4088, equations 4 to 6.
     """
     noise = sample.noise
-    zeta = (sample.units * sample.after.shape[-1]) ** 0.25 * noise
+    zeta = np.asarray((sample.units * sample.after.shape[-1]) ** 0.25 * noise)
     X, y = _levelled(sample)
-    unit = simplex(_T(X), y, y.shape[-1] * _squared(zeta), None if start is None else start.unit > 0)
+    unit = simplex(_turned(X), y, y.shape[-1] * _squared(zeta), None if start is None else start.unit > 0)
     level = sample.before.mean(axis=-1, keepdims=True)  # adds the same to both sides; better conditioned
     A, b = sample.before - level, sample.after.mean(axis=-1) - level[..., 0]
     A, b = A - A.mean(axis=-2, keepdims=True), b - b.mean(axis=-1, keepdims=True)
-    ridge = A.shape[-2] * _squared(NEGLIGIBLE * noise)
+    ridge = A.shape[-2] * _squared(np.asarray(NEGLIGIBLE * noise))
     period = simplex(A, b, ridge, None if start is None else start.period > 0)
     return Weights(unit, period, {"unit_ridge": zeta})
 
@@ -155,12 +154,12 @@ def _levelled(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     return X - X.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
 
 
-def _squared(x: Any) -> Any:
-    """x squared, of a stack as of a single one: arrays and floats are squared differently, to the last digit."""
-    return x**2 if isinstance(x, float) else np.array([one**2 for one in x.tolist()])
+def _squared(x: np.ndarray) -> np.ndarray:
+    """x squared, for a stack as for one alone: numpy squares arrays and numbers differently, in the last digit."""
+    return np.array([one**2 for one in x.ravel().tolist()]).reshape(x.shape)
 
 
-def _T(X: np.ndarray) -> np.ndarray:
+def _turned(X: np.ndarray) -> np.ndarray:
     return np.swapaxes(X, -1, -2)
 
 

@@ -98,7 +98,9 @@ def placebos(fitted: Fitted, never: np.ndarray, joined: np.ndarray, most: int) -
     values, fit, ratio = [], [], []
     for who in np.array_split(chosen, _parts(fitted.blocks, len(chosen))):
         played = [_played(b, joined, who, len(fitted.Y)) for b in fitted.blocks]
-        starts = [_start(w, b, p, len(fitted.Y)) for w, b, p in zip(fitted.run.weights, fitted.blocks, played, strict=True)]
+        starts = [
+            _start(w, b, p, len(fitted.Y)) for w, b, p in zip(fitted.run.weights, fitted.blocks, played, strict=True)
+        ]
         again = run(fitted.Y, played, fitted.recipes, starts)
         values.append(fitted.quantities.of(again.gaps, again.units))
         before = prefit(again, played, levels=fitted.levels)
@@ -197,7 +199,9 @@ def _refitted(fitted: Fitted, out: np.ndarray) -> np.ndarray:
     """The quantities without some units, weights found again."""
     gone = set(np.flatnonzero(out).tolist())
     kept = [_less(b, gone) for b in fitted.blocks]
-    starts = [_start(w, b, less, len(fitted.Y)) for w, b, less in zip(fitted.run.weights, fitted.blocks, kept, strict=True)]
+    starts = [
+        _start(w, b, less, len(fitted.Y)) for w, b, less in zip(fitted.run.weights, fitted.blocks, kept, strict=True)
+    ]
     again = run(fitted.Y, kept, fitted.recipes, starts)
     return fitted.quantities.of(again.gaps, again.units)
 
@@ -265,7 +269,9 @@ def bootstrap(fitted: Fitted, times: int) -> np.ndarray:
         again = [_drawn(b, drawn) for b in fitted.blocks]
         if any(len(b.joined) == 0 or len(np.unique(b.donors)) < PAIR for b in again):
             continue
-        starts = [_start(w, b, d, len(fitted.Y)) for w, b, d in zip(fitted.run.weights, fitted.blocks, again, strict=True)]
+        starts = [
+            _start(w, b, d, len(fitted.Y)) for w, b, d in zip(fitted.run.weights, fitted.blocks, again, strict=True)
+        ]
         found = run(fitted.Y, again, fitted.recipes, starts)
         values.append(fitted.quantities.of(found.gaps, found.units))
         if len(values) == times:

@@ -10,8 +10,10 @@ linear: for i in S
 and the support is right when w is positive on it and a_i'u + mu <= 0 off it. (1) is solved in the
 weights when S has at most m members, and in the residual u / r when it has more: each is well
 conditioned where the other is not, so that a ridge of next to nought, whose only task is to choose
-among perfect fits, does no harm. The support is guessed (`guess`), confirmed or mended by exchanging all offenders at once, which mostly ends after a few rounds, and found by an
-active-set method, which always ends, where it does not.
+among perfect fits, does no harm. The support is guessed (`guess`), confirmed or mended by exchanging
+all offenders at once, which mostly ends after a few rounds, and found by an active-set method, which
+always ends, where it does not. Of a stack of problems each is confirmed alone, so that its weights are,
+to the last digit, those that it has outside the stack.
 
 Sources: Nocedal and Wright (2006), Numerical Optimization, section 16.5 (active sets); Kim and Park
 (2011), SIAM J Sci Comput 33:3261 (exchanging many at once).
@@ -50,9 +52,7 @@ class _Point:
     gain: np.ndarray
 
 
-def simplex(
-    A: np.ndarray, b: np.ndarray, ridge: float | np.ndarray, start: np.ndarray | None = None
-) -> np.ndarray:
+def simplex(A: np.ndarray, b: np.ndarray, ridge: float | np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
     """The optimal weights, shape (n,), or a row for each of a stack of problems.
 
     A      shape (m, n), a column a donor, or a stack of such, shape (B, m, n)
@@ -93,36 +93,52 @@ def _mean_square(A: np.ndarray) -> np.ndarray:
 
 def _each(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray | None) -> np.ndarray:
     """The weights of a stack of scaled problems, which two designs may ask for: the same is not solved again."""
+    begun = np.broadcast_to(np.ones(1, bool) if start is None else start, (len(A), A.shape[-1]))
     key = blake2b(b"".join(np.ascontiguousarray(part).tobytes() for part in (A.shape, A, b, ridge))).digest()
     if key not in _recent:
         if len(_recent) >= KEPT:
             del _recent[next(iter(_recent))]
-        _recent[key] = _solved_each(A, b, ridge, start)
-    return _recent[key].copy()
+        _recent[key] = _guessed(A, b, ridge, begun)
+    found = _recent[key].copy()
+    for i in np.flatnonzero(np.isnan(found[:, 0])):
+        found[i] = _confirmed(A[i], b[i], float(ridge[i]), _begin(begun[i], A.shape[-1]))
+    return found
 
 
-def _solved_each(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray | None) -> np.ndarray:
-    """The weights of a stack of scaled problems: guessed together where a ridge makes that quick, confirmed alone."""
-    count, _, columns = A.shape
-    begun = np.ones((count, columns), bool) if start is None else np.broadcast_to(start, (count, columns))
-    support, sure = begun, np.zeros(count, bool)
-    if (ridge > LEAST_RIDGE).all():
-        support, sure = guess.together(A, b, ridge, begun)
-    each = zip(A, b, ridge.tolist(), begun, support, sure, strict=True)
-    return np.stack([_one(*scaled, which if known else None) for *scaled, which, known in each])
+def _guessed(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The weights of a stack of scaled problems; rows of NaN where the fit is perfect, for it matters where to begin.
 
-
-def _one(
-    A: np.ndarray, b: np.ndarray, ridge: float, start: np.ndarray | None, support: np.ndarray | None = None
-) -> np.ndarray:
-    """The weights of a scaled problem.
-
-    support  the right one, as far as is known
+    Supports are guessed together where a ridge makes that quick, and each is confirmed alone.
     """
-    if support is None:
-        support = guess.alone(A, b, ridge if ridge > LEAST_RIDGE else 0.0)
-    if support is None:
-        support = np.ones(A.shape[1], bool) if start is None or not start.any() else start.copy()
+    support, sure = start, np.zeros(len(A), bool)
+    if (ridge > LEAST_RIDGE).all():
+        support, sure = guess.together(A, b, ridge, start)
+    found = np.full((len(A), A.shape[-1]), np.nan)
+    for i, r in enumerate(ridge.tolist()):
+        right = support[i] if sure[i] else guess.alone(A[i], b[i], _visible(r))
+        if right is not None:
+            found[i] = _confirmed(A[i], b[i], r, right)
+    return found
+
+
+def _one(A: np.ndarray, b: np.ndarray, ridge: float, start: np.ndarray | None) -> np.ndarray:
+    """The weights of a scaled problem."""
+    support = guess.alone(A, b, _visible(ridge))
+    return _confirmed(A, b, ridge, _begin(start, A.shape[1]) if support is None else support)
+
+
+def _visible(ridge: float) -> float:
+    """The ridge, or nought where it is the least."""
+    return ridge if ridge > LEAST_RIDGE else 0.0
+
+
+def _begin(start: np.ndarray | None, columns: int) -> np.ndarray:
+    """The support to begin from where none is guessed."""
+    return np.ones(columns, bool) if start is None or not start.any() else start.copy()
+
+
+def _confirmed(A: np.ndarray, b: np.ndarray, ridge: float, support: np.ndarray) -> np.ndarray:
+    """The weights of a scaled problem from a support that is thought right."""
     found = _exchange(A, b, ridge, support)
     if found is not None:
         return found

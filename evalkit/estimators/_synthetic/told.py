@@ -48,7 +48,7 @@ def diagnostics(answer: Answer) -> dict[str, float]:
         out["rmspe_donors"] = float(np.median(rank.fit))
         out["placebo_p"] = _rank(abs(answer.figures[0]), np.abs(rank.figures[:, 0]))
         if before > 0 and np.isfinite(rank.ratio).all():
-            out["ratio_p"] = _rank(postfit(run, found) / before, rank.ratio)
+            out["ratio_p"] = _rank(float(postfit(run, found)) / before, rank.ratio)
     return out
 
 
