@@ -166,7 +166,8 @@ class Types:
             return out
         out = np.empty((*Y.shape[:-2], len(self.count), Y.shape[-1]))
         for u, members in enumerate(self.members):
-            out[..., u, :] = Y[..., members, :].mean(axis=-2)
+            out[..., u, :] = np.add.reduce(Y[..., members, :], axis=-2)
+        out /= self.count[:, None]
         return out
 
     @cached_property
