@@ -703,3 +703,21 @@ def test_a_gap_that_no_estimate_would_use_is_a_warning_and_no_fault(make):
     assert any("4 unit-periods are missing" in warning for warning in panel.warnings)
     with pytest.raises(DataError, match="A, 2019-02: y: no value inside the unit's life"):
         make.panel(rows[~lost], rollout, exclude=exclude, transition=1)
+
+
+def test_a_rollout_put_elsewhere_is_in_every_row_of_its_unit(panel):
+    """Rows of units that are missing some periods, so that place and row do not go together."""
+    rows = counts()
+    found = panel(rows.drop(index=[at(rows, "B", "2018-03"), at(rows, "D", "2019-11")]), source=source(gaps="allow"))
+    cohort = pd.Series(pd.PeriodIndex(["2018-06", None, "2019-03"], freq="M"), index=["E", "A", "B"])
+    moved = found.joining(cohort)
+    named = moved.rows.index.get_level_values("unit")
+    assert (found.units.index[found.places] == named).all()
+    assert moved.cohorts == [pd.Period("2018-06", "M"), pd.Period("2019-03", "M")]
+    for unit in "ABCDEF":
+        given = cohort.get(unit, pd.NaT)
+        inside = moved.rows[named == unit]
+        assert inside["cohort"].isna().all() if pd.isna(given) else inside["cohort"].eq(given).all()
+        since = inside["t"] - (np.inf if pd.isna(given) else moved.study.time(pd.PeriodIndex([given]))[0])
+        assert (inside["phase"] == np.where(since >= 0, "post", "pre")).all()
+    assert moved.rows.dtypes.equals(found.rows.dtypes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from evalkit import workbench
+from evalkit import estimators, workbench
 from evalkit.remember import remembered
 from evalkit.workbench import opening
 
@@ -46,3 +46,18 @@ def test_a_case_estimates_once_and_a_held_one_is_opened_once(monkeypatch):
     workbench.hold("outpatients", "", ahead=False)
     assert workbench.open_case("outpatients") is workbench.open_case("outpatients")
     assert workbench.open_case("outpatients", "over_52_weeks") is not workbench.open_case("outpatients")
+
+
+def test_a_case_computes_a_design_once_whoever_asks_for_it(monkeypatch):
+    case, asked = workbench.open_case("frailty"), []
+
+    def attempt(design, panel):
+        asked.append((design, panel.outcome.name))
+        return object()
+
+    monkeypatch.setattr(estimators, "attempt", attempt)
+    one = case.attempt("synthetic_did")
+    assert case.synthetic()[0] is one
+    assert case.estimates()[0] is case.comparisons()[0] is case.attempt("group_time", case.outcome.name)
+    assert case.attempt("synthetic_did", case.others[0].name) is not one
+    assert len(asked) == len(set(asked))

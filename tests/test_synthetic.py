@@ -11,10 +11,11 @@ import pytest
 from evalkit import checks, estimators, plots, tables
 from evalkit.errors import DesignError
 from evalkit.estimate import Refusal
+from evalkit.estimators._synthetic import guess
 from evalkit.estimators._synthetic.blocks import Block, blocks
-from evalkit.estimators._synthetic.recipes import classical, difference
+from evalkit.estimators._synthetic.recipes import classical, difference, ridge_augmented
 from evalkit.estimators._synthetic.replicates import Fitted, placebos
-from evalkit.estimators._synthetic.runs import Quantities, after, run
+from evalkit.estimators._synthetic.runs import Quantities, after, postfit, prefit, run
 from evalkit.estimators._synthetic.simplex import simplex
 from evalkit.estimators._synthetic.timewise import Series, conformal_interval, conformal_p
 
@@ -93,6 +94,79 @@ def test_a_course_inside_the_donors_range_is_matched_and_copies_share_alike():
     assert w[:4] + w[4:] == pytest.approx([0.5, 0.3, 0.2, 0.0], abs=1e-6)
     assert w[:4] == pytest.approx(w[4:], abs=1e-3)  # the ridge of next to nought shares them out
     assert simplex(np.ones((5, 3)), np.arange(5.0), 0.0) == pytest.approx([1 / 3] * 3)
+
+
+STACKS = {
+    "a ridge": (12, 20, 9.0),
+    "a ridge and many columns": (30, 10, 2.0),
+    "no ridge": (12, 20, 0.0),
+    "perfect fits": (30, 6, 1e-3),
+    "perfect fits without a ridge": (30, 6, 0.0),
+}
+
+
+@pytest.mark.parametrize(("columns", "rows", "ridge"), STACKS.values(), ids=STACKS)
+def test_a_stack_of_problems_has_the_weights_of_each_alone(columns, rows, ridge):
+    random = np.random.default_rng(4)
+    A = np.swapaxes(random.normal(size=(9, columns, rows)), 1, 2) + random.normal(size=(rows, 1))
+    A[3] = 2.0  # all columns alike
+    b = A[:, :, :2].mean(axis=2) + (0 if rows < columns else 1) * random.normal(size=(9, rows))
+    ridges = ridge * (1 + np.arange(9.0))
+    for start in random.random((2, 9, columns)) < 0.3:  # perfect fits are mended from where they begin
+        found = simplex(A, b, ridges, start)
+        alone = [simplex(*one) for one in zip(A, b, ridges, start, strict=True)]
+        assert np.array_equal(found, alone)
+        assert found[3] == pytest.approx(1 / columns)
+
+
+def test_supports_guessed_together_are_those_of_the_optimum():
+    random = np.random.default_rng(5)
+    A, b = random.normal(size=(40, 20, 12)), random.normal(size=(40, 20))
+    support, sure = guess.together(A, b, np.full(40, 3.0), random.random((40, 12)) < 0.5)
+    right = np.array([simplex(one, y, 3.0) > 0 for one, y in zip(A, b, strict=True)])
+    assert sure.mean() > 0.9
+    assert (support[sure] == right[sure]).all()
+    y = A[:, :, :3].mean(axis=2)
+    assert not guess.together(A, y, np.full(40, 1e-12), np.ones((40, 12), bool))[1].any()  # perfect, so not sure
+
+
+def test_weights_that_are_kept_are_not_changed_by_whoever_asked_for_them():
+    random = np.random.default_rng(6)
+    A, b = random.normal(size=(3, 9, 5)), random.normal(size=(3, 9))
+    first = simplex(A, b, 0.0)
+    kept = first.copy()
+    first[:] = np.nan
+    assert np.array_equal(simplex(A, b, 0.0), kept)
+
+
+@pytest.mark.parametrize(
+    "recipe", [difference, classical(levels=True), classical(levels=False), ridge_augmented(levels=True, penalty=0.1)]
+)
+def test_placebos_in_a_stack_are_those_fitted_one_by_one(recipe):
+    """Two waves, the first with the second among its donors: who plays it is a donor in its stead."""
+    random = np.random.default_rng(7)
+    Y = np.cumsum(random.normal(size=(14, 30)), axis=1)
+    early, late = np.array([0, 1]), np.array([2])
+    blocks = [
+        Block(15, early, np.arange(2, 14), np.arange(15), np.arange(16, 20), np.array([15]), 0.4),
+        Block(15, early, np.arange(3, 14), np.arange(15), np.arange(20, 30), np.array([15]), 0.6),
+        Block(20, late, np.arange(3, 14), np.delete(np.arange(20), 7), np.arange(20, 30), np.empty(0, int)),
+    ]
+    quantities = Quantities(after(blocks, 30).reshape(1, -1) * 1.0)
+    fitted = Fitted(Y, blocks, [recipe] * 3, run(Y, blocks, [recipe] * 3), quantities)
+    found = placebos(fitted, np.arange(3, 14), np.array([0, 1, 2]), 12)
+    for k, (one, other, later) in enumerate(found.who.tolist()):
+        never = [u for u in range(3, 14) if u not in (one, other, later)]
+        played = [
+            dataclasses.replace(blocks[0], joined=np.array([one, other]), donors=np.array([later, *never])),
+            dataclasses.replace(blocks[1], joined=np.array([one, other]), donors=np.array(never)),
+            dataclasses.replace(blocks[2], joined=np.array([later]), donors=np.array(never)),
+        ]
+        alone = run(Y, played, fitted.recipes)
+        assert found.figures[k] == pytest.approx(quantities.of(alone.gaps, alone.units), rel=1e-12)
+        before = prefit(alone, played, levels=True)
+        assert found.fit[k] == pytest.approx(float(before), rel=1e-12)
+        assert found.ratio[k] == pytest.approx(float(postfit(alone, played) / before), rel=1e-12)
 
 
 # -- estimates -----------------------------------------------------------------

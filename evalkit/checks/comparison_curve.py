@@ -106,29 +106,47 @@ def _labels(combination: Combination) -> dict[str, str]:
 
 
 class _Runner:
-    """Runs combinations on arrays; those that share outcomes, phases and weights are laid out once."""
+    """Runs combinations on arrays; those that share outcomes, phases, weights, units and window are laid out once."""
 
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
         self.kept: dict[tuple[str, ...], Layout] = {}
+        self.units: dict[bytes, pd.DataFrame] = {}
+        self.parts: dict[tuple[tuple[str, ...], bytes, int, int], Layout] = {}
 
     def __call__(self, combination: Combination) -> tuple[dict[str, str], float, float, float, bool, str]:
         """Labels, estimate, low, high, False for not the declared one, and why it was refused, else blank."""
         labels = _labels(combination)
         panel = self._changed(combination)
-        key = tuple(labels.get(column, "") for column in ("transition", "excluded", "weights"))
-        if key not in self.kept:
-            self.kept[key] = layout(panel)
         units, (start, end) = np.ones(len(panel.units), bool), (0, 0)
         for choice in combination:
             units = units if choice.keep is None else units & choice.keep
             start, end = start + choice.cut[0], end + choice.cut[1]
-        arrays = self.kept[key].part(units, start, len(panel.study.window) - end)
+        arrays = self._part(panel, labels, units, (start, end))
         try:
-            row = brief(panel, combination[0].design, arrays).row
+            row = brief(self._only(panel, units), combination[0].design, arrays).row
         except DesignError as refusal:
             return labels, float("nan"), float("nan"), float("nan"), False, sentence(refusal)
         return labels, row["estimate"], row["low"], row["high"], False, ""
+
+    def _part(self, panel: Panel, labels: dict[str, str], units: np.ndarray, cut: tuple[int, int]) -> Layout:
+        """The arrays of some units, booleans, shape (n,), in the window less some periods at its ends."""
+        key = tuple(labels.get(column, "") for column in ("transition", "excluded", "weights"))
+        if key not in self.kept:
+            self.kept[key] = layout(panel)
+        whole, which = self.kept[key], (key, units.tobytes(), *cut)
+        if which not in self.parts:
+            self.parts[which] = whole.part(units, cut[0], whole.Y.shape[1] - cut[1])
+        return self.parts[which]
+
+    def _only(self, panel: Panel, units: np.ndarray) -> Panel:
+        """The panel with some of its units, booleans, shape (n,); those of the same choice are picked once."""
+        if units.all():
+            return panel
+        key = units.tobytes()
+        if key not in self.units:
+            self.units[key] = panel.units[units]
+        return replace(panel, units=self.units[key])
 
     def _changed(self, combination: Combination) -> Panel:
         """The panel with what the choices change in the protocol; its rows are not looked at."""

@@ -96,8 +96,7 @@ def _moved(panel: Panel, estimate: Estimate) -> list[tuple[pd.Period, float, flo
     """The design on every moved rollout that identifies it, the earliest first."""
     arrays = layout(panel)
     untouched, _ = front.sample(arrays, estimate.anticipation)
-    row = panel.units.index.get_indexer(panel.rows.index.get_level_values("unit"))
-    kept = panel.with_rows(panel.rows[untouched[row, panel.rows["t"].to_numpy()]])
+    kept = panel.with_rows(panel.rows[untouched[panel.places, panel.rows["t"].to_numpy()]])
     first, transition = int(arrays.cohorts[0]), panel.study.protocol.transition.periods
     out = []
     for shift in range(first - BEFORE, transition + AFTER - 1, -1):

@@ -93,6 +93,13 @@ class Panel:
         """The rows that estimators may use: neither excluded nor in transition."""
         return self.rows[self.rows["phase"].isin(["pre", "post"])]
 
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Where the unit of each row stands in `units`, shape (rows,)."""
+        names, code = self.rows.index.levels[0], self.rows.index.codes[0]
+        found: np.ndarray = self.units.index.get_indexer(names)[code]
+        return found
+
     def wide(self, column: str = "value") -> pd.DataFrame:
         """`column` as a matrix, units by periods of the window; missing where nothing was reported."""
         return self.rows[column].unstack("period").reindex(columns=self.study.window)
@@ -152,15 +159,14 @@ class Panel:
 
     def with_rows(self, rows: pd.DataFrame) -> Panel:
         """The same study and units with other rows: how placebos and sensitivity runs are made."""
-        kept = self.units.index.isin(rows.index.get_level_values("unit"))
+        kept = self.units.index.isin(rows.index.unique("unit"))
         return replace(self, rows=rows.sort_index(), units=self.units[kept])
 
     def joining(self, cohort: pd.Series) -> Panel:
         """The same outcomes had the units joined otherwise; cohort, Periods by unit, missing for never."""
         units = self.units.assign(cohort=cohort.reindex(self.units.index).astype(self.units["cohort"].dtype))
-        named, period = (self.rows.index.get_level_values(level) for level in ("unit", "period"))
-        rows = self.rows.assign(cohort=units["cohort"].reindex(named).to_numpy())
-        rows["cohort"] = rows["cohort"].astype(self.rows["cohort"].dtype)
+        period = self.rows.index.get_level_values("period")
+        rows = self.rows.assign(cohort=units["cohort"].array.take(self.places))
         rows["phase"] = self.study.phases(rows["cohort"], period.to_series(index=rows.index))
         return replace(self, rows=rows, units=units)
 

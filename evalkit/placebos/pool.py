@@ -121,14 +121,16 @@ def pool(panel: Panel, anticipation: int = 0, *, selective: bool = False) -> Poo
     inside = _scaled(sizes, int(share * never))
     if inside is not None:
         alone = _only(panel, untouched & np.isnan(real.g)[:, None])
-        things = _things(layout(alone), whole)
-        dates = _dates(layout(alone), panel, starts, YEAR[panel.study.frequency]) if selective else []
+        arrays = layout(alone)
+        things = _things(arrays, whole)
+        dates = _dates(arrays, panel, starts, YEAR[panel.study.frequency]) if selective else []
         places = tuple(_place(alone, things, begin, inside) for begin in dates or [starts])
         return Pool(places, things, inside, whole, True, *counted)
     before = np.arange(untouched.shape[1])[None, :] < int(starts[0]) - anticipation
     early = _only(panel, untouched & before)
-    things = _things(layout(early), whole)
-    smaller, dates = _scaled(sizes, int(share * len(things))), _dates(layout(early), panel, starts, BEFORE)
+    arrays = layout(early)
+    things = _things(arrays, whole)
+    smaller, dates = _scaled(sizes, int(share * len(things))), _dates(arrays, panel, starts, BEFORE)
     if not dates or smaller is None:
         raise DesignError(
             f"{numbers.of(never, 'comparison unit')} and the {_untouched(panel, starts)} before the first wave "
@@ -142,8 +144,7 @@ def pool(panel: Panel, anticipation: int = 0, *, selective: bool = False) -> Poo
 
 def _only(panel: Panel, keep: np.ndarray) -> Panel:
     """Without some unit-periods; keep, booleans, shape (n, T)."""
-    row = panel.units.index.get_indexer(panel.rows.index.get_level_values("unit"))
-    return panel.with_rows(panel.rows[keep[row, panel.rows["t"].to_numpy()]])
+    return panel.with_rows(panel.rows[keep[panel.places, panel.rows["t"].to_numpy()]])
 
 
 def _waves(panel: Panel, whole: bool) -> tuple[np.ndarray, np.ndarray, int]:

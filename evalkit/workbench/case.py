@@ -43,22 +43,29 @@ class Case(spc.Varying):
         """The panel of the outcome that is looked at."""
         return self.panels[self.outcome.name]
 
+    def attempt(self, design: str, outcome: str | None = None) -> Estimate | Refusal:
+        """One design for one outcome (by default the one looked at), computed once however often it is asked for."""
+        return self._attempted(design, outcome or self.outcome.name)
+
+    @remembered
+    def _attempted(self, design: str, outcome: str) -> Estimate | Refusal:
+        return estimators.attempt(design, self.panels[outcome])
+
     @remembered
     def estimates(self, outcome: str | None = None) -> list[Estimate | Refusal]:
         """The designs that a finding rests on, for one outcome (by default the one looked at)."""
-        panel = self.panels[outcome or self.outcome.name]
-        return [estimators.attempt(design, panel) for design in designs(panel)]
+        return [self.attempt(design, outcome) for design in designs(self.panels[outcome or self.outcome.name])]
 
     @remembered
     def comparisons(self) -> list[Estimate | Refusal]:
         """Every comparison between units that suits the rollout, for the outcome that is looked at."""
         chosen = STAGGERED if self.panel.staggered else AT_ONCE
-        return [estimators.attempt(design, self.panel) for design in chosen]
+        return [self.attempt(design) for design in chosen]
 
     @remembered
     def synthetic(self) -> list[Estimate | Refusal]:
         """The synthetic designs for the outcome that is looked at: difference-in-differences, plain, augmented."""
-        return [estimators.attempt(design, self.panel) for design in SYNTHETIC]
+        return [self.attempt(design) for design in SYNTHETIC]
 
     def synthetic_checks(self, synthetic: list[Estimate | Refusal]) -> list[Check]:
         """How well each synthetic comparison fits, and its effect among placebos; as `synthetic()` returns them."""

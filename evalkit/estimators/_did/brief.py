@@ -77,9 +77,10 @@ def brief(panel: Panel, design: str, arrays: Layout) -> Brief:
 
     Raises DesignError as the design does.
     """
-    some = panel.units.index.isin(arrays.units)
-    here = panel if some.all() else replace(panel, units=panel.units[some])
-    _require(here, design)
+    here = panel
+    if len(arrays.units) < len(panel.units):
+        here = replace(panel, units=panel.units[panel.units.index.isin(arrays.units)])
+    _require(here, design, len(arrays.cohorts))
     rule = ruled(here, design, arrays)
     linear = _linear(here, design, arrays, rule)
     used = _used(design, arrays, rule)
@@ -114,9 +115,9 @@ def joint(one: Brief, other: Brief) -> tuple[float, float]:
     return float(one.row["estimate"] - other.row["estimate"]), float(np.sqrt(variance))
 
 
-def _require(panel: Panel, design: str) -> None:
+def _require(panel: Panel, design: str, waves: int) -> None:
     """Refuse what the design refuses before it starts."""
-    front.require_comparison(panel)
+    front.require_comparison(panel, waves)
     if design in LATER:
         front.require_later_waves(panel)
     if design in COMMON and panel.staggered and not getattr(panel.study.protocol.model, design).allow_staggered:

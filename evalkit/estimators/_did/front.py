@@ -16,14 +16,17 @@ FEWEST_WILD = 6  # clusters; with fewer the wild bootstrap has too few different
 FEW_CLUSTERS = 30  # below this, clustered intervals are known to be too narrow
 
 
-def require_comparison(panel: Panel) -> None:
-    """Refuse a panel without anybody who joined, or that wants no comparison."""
-    slug = panel.study.slug
-    if panel.joined.empty:
+def require_comparison(panel: Panel, waves: int | None = None) -> None:
+    """Refuse a panel without anybody who joined, or that wants no comparison.
+
+    waves  how many there are, where that is known
+    """
+    slug, waves = panel.study.slug, len(panel.cohorts) if waves is None else waves
+    if not waves:
         raise DesignError("no unit joined", slug, "give joining dates in the rollout")
     if panel.study.protocol.comparison == "none":
         raise DesignError("the protocol says that there is no comparison", slug, "use an interrupted time series")
-    if not panel.staggered and panel.never.empty:
+    if waves == 1 and panel.never.empty:
         raise DesignError(
             "every unit joined at once, so nobody is left to compare with", slug, "add units that did not join"
         )

@@ -270,10 +270,9 @@ class _Clusters:
         types = layout.types
         self.count = types.count
         self.single = bool(np.bincount(layout.cluster).max() <= 1)
-        shape = (len(types.count), int(layout.cluster.max()) + 1)
-        here = np.ones(0 if self.single else len(types.of))
-        where = (types.of[: len(here)], layout.cluster[: len(here)])
-        self.table = sparse.csr_matrix((here, where), shape)
+        if not self.single:
+            shape = (len(types.count), int(layout.cluster.max()) + 1)
+            self.table = sparse.csr_matrix((np.ones(len(types.of)), (types.of, layout.cluster)), shape)
 
     def of(self, sides: np.ndarray) -> np.ndarray:
         """Shapes (m, U) -> (m,)."""

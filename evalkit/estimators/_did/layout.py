@@ -166,7 +166,8 @@ class Types:
             return out
         out = np.empty((*Y.shape[:-2], len(self.count), Y.shape[-1]))
         for u, members in enumerate(self.members):
-            out[..., u, :] = Y[..., members, :].mean(axis=-2)
+            out[..., u, :] = np.add.reduce(Y[..., members, :], axis=-2)
+        out /= self.count[:, None]
         return out
 
     @cached_property
@@ -217,7 +218,7 @@ def layout(panel: Panel) -> Layout:
     study, rows, units = panel.study, panel.rows, panel.units
     window = study.window
     n, T = len(units), len(window)
-    where = units.index.get_indexer(rows.index.levels[0])[rows.index.codes[0]]
+    where = panel.places
     column = rows["t"].to_numpy()
     value = rows["value"].to_numpy(float)
     Y, seen = np.zeros((n, T)), np.zeros((n, T), bool)

@@ -1,6 +1,7 @@
 """How units and periods are weighted: synthetic control, augmented, and synthetic difference-in-differences.
 
-One course, y, shape (T0,) before joining, is set against n donors, X, shape (n, T0). Every recipe
+One course, y, shape (T0,) before joining, is set against n donors, X, shape (n, T0), or a stack of
+such courses, each against donors of its own, with one more axis in front of every shape. Every recipe
 gives unit weights w, shape (n,), that sum to one, and period weights l, shape (T0,); the effect in a
 later period t is then
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -42,11 +44,12 @@ class Sample:
     steps: np.ndarray
 
     @property
-    def noise(self) -> float:
-        """Standard deviation of the donors' changes from one period to the next, before joining."""
-        changes = np.diff(self.before, axis=1)
-        kept = changes[:, self.steps] if self.steps.any() else changes
-        return float(kept.std(ddof=1)) if kept.size > 1 else 0.0
+    def noise(self) -> np.ndarray:
+        """Standard deviation of the donors' changes from one period to the next, before joining; () or (stack,)."""
+        changes = np.diff(np.swapaxes(self.before, -1, -2), axis=-2)
+        kept = np.compress(self.steps, changes, axis=-2) if self.steps.any() else changes
+        each = kept.reshape(*kept.shape[:-2], -1)
+        return np.asarray(each.std(axis=-1, ddof=1) if each.shape[-1] > 1 else np.zeros(each.shape[:-1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,7 @@ class Weights:
 
     unit: np.ndarray
     period: np.ndarray
-    tuning: dict[str, float] = field(default_factory=dict)
+    tuning: dict[str, Any] = field(default_factory=dict)
 
 
 Recipe = Callable[[Sample, "Weights | None"], Weights]
@@ -72,7 +75,7 @@ def control(sample: Sample, start: Weights | None = None, *, levels: bool = True
     (2021), Quantitative Economics 12:1197.
     """
     X, y = _levelled(sample) if levels else (sample.before, sample.joined)
-    unit = simplex(X.T, y, 0.0, None if start is None else start.unit > 0)
+    unit = simplex(_turned(X), y, 0.0, None if start is None else start.unit > 0)
     return Weights(unit, _own_level(sample, levels=levels))
 
 
@@ -112,20 +115,21 @@ def difference(sample: Sample, start: Weights | None = None) -> Weights:
     Source: Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021), Am Econ Rev 111:4088, equations 4 to 6.
     """
     noise = sample.noise
-    zeta = (sample.units * sample.after.shape[1]) ** 0.25 * noise
+    zeta = np.asarray((sample.units * sample.after.shape[-1]) ** 0.25 * noise)
     X, y = _levelled(sample)
-    unit = simplex(X.T, y, len(y) * zeta**2, None if start is None else start.unit > 0)
-    level = sample.before.mean(axis=1, keepdims=True)  # adds the same to both sides; better conditioned
-    A, b = sample.before - level, sample.after.mean(axis=1) - level[:, 0]
-    ridge = len(A) * (NEGLIGIBLE * noise) ** 2
-    period = simplex(A - A.mean(axis=0), b - b.mean(), ridge, None if start is None else start.period > 0)
+    unit = simplex(_turned(X), y, y.shape[-1] * _squared(zeta), None if start is None else start.unit > 0)
+    level = sample.before.mean(axis=-1, keepdims=True)  # adds the same to both sides; better conditioned
+    A, b = sample.before - level, sample.after.mean(axis=-1) - level[..., 0]
+    A, b = A - A.mean(axis=-2, keepdims=True), b - b.mean(axis=-1, keepdims=True)
+    ridge = A.shape[-2] * _squared(np.asarray(NEGLIGIBLE * noise))
+    period = simplex(A, b, ridge, None if start is None else start.period > 0)
     return Weights(unit, period, {"unit_ridge": zeta})
 
 
 def plain(sample: Sample, start: Weights | None = None) -> Weights:  # noqa: ARG001 - the same call for every recipe
     """Difference-in-differences: every donor and every period before joining counts alike."""
-    n, periods = sample.before.shape
-    return Weights(np.full(n, 1 / n), np.full(periods, 1 / periods))
+    *stack, n, periods = sample.before.shape
+    return Weights(np.full((*stack, n), 1 / n), np.full(periods, 1 / periods))
 
 
 def classical(*, levels: bool) -> Recipe:
@@ -146,9 +150,19 @@ def imbalance(sample: Sample, unit: np.ndarray, *, levels: bool) -> tuple[float,
 
 
 def _levelled(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    return sample.before - sample.before.mean(axis=1, keepdims=True), sample.joined - sample.joined.mean()
+    X, y = sample.before, sample.joined
+    return X - X.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
+
+
+def _squared(x: np.ndarray) -> np.ndarray:
+    """x squared, for a stack as for one alone: numpy squares arrays and numbers differently, in the last digit."""
+    return np.array([one**2 for one in x.ravel().tolist()]).reshape(x.shape)
+
+
+def _turned(X: np.ndarray) -> np.ndarray:
+    return np.swapaxes(X, -1, -2)
 
 
 def _own_level(sample: Sample, *, levels: bool) -> np.ndarray:
-    periods = len(sample.joined)
+    periods = sample.joined.shape[-1]
     return np.full(periods, 1 / periods if levels else 0.0)

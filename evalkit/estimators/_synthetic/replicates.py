@@ -33,6 +33,7 @@ from evalkit.estimators._synthetic.runs import Quantities, Run, postfit, prefit,
 
 SEED = 20_210_912
 TINY = 1e-9  # donors with less weight than this between them cannot stand in for the others
+CELLS = 500_000  # of the matrices of a stack of placebos
 REDRAWN = 20  # draws a replicate before a bootstrap is given up
 
 
@@ -81,7 +82,7 @@ class Placebos:
 def placebos(fitted: Fitted, never: np.ndarray, joined: np.ndarray, most: int) -> Placebos:
     """What is found when units that never joined play the joined ones.
 
-    never   units that may, positions; joined: whom they play, wave by wave, positions
+    never   units that may, positions, donors of every block; joined: whom they play, wave by wave, positions
     most    placebos at most; all there are, where they are not more
 
     Raises DesignError when too few donors would be left.
@@ -95,15 +96,23 @@ def placebos(fitted: Fitted, never: np.ndarray, joined: np.ndarray, most: int) -
         )
     chosen = np.array(list(_assigned(_central(fitted.Y, never, fitted.blocks), fitted, joined, most)))
     values, fit, ratio = [], [], []
-    for who in chosen:
-        played = [_played(b, joined, who) for b in fitted.blocks]
-        starts = [_start(w, b, p) for w, b, p in zip(fitted.run.weights, fitted.blocks, played, strict=True)]
+    for who in np.array_split(chosen, _parts(fitted.blocks, len(chosen))):
+        played = [_played(b, joined, who, len(fitted.Y)) for b in fitted.blocks]
+        starts = [
+            _start(w, b, p, len(fitted.Y)) for w, b, p in zip(fitted.run.weights, fitted.blocks, played, strict=True)
+        ]
         again = run(fitted.Y, played, fitted.recipes, starts)
         values.append(fitted.quantities.of(again.gaps, again.units))
         before = prefit(again, played, levels=fitted.levels)
         fit.append(before)
-        ratio.append(postfit(again, played) / before if before > 0 else np.inf)
-    return Placebos(chosen, np.array(values), np.array(fit), np.array(ratio))
+        ratio.append(np.divide(postfit(again, played), before, out=np.full(len(who), np.inf), where=before > 0))
+    return Placebos(chosen, np.concatenate(values), np.concatenate(fit), np.concatenate(ratio))
+
+
+def _parts(blocks: Sequence[Block], placebos: int) -> int:
+    """Into how many stacks placebos are cut, so that the matrices of one stay near the processor."""
+    largest = max(len(b.donors) * max(len(b.before), len(b.donors)) for b in blocks)
+    return min(-(-placebos * largest // CELLS), placebos)
 
 
 def _central(Y: np.ndarray, units: np.ndarray, blocks: Sequence[Block]) -> np.ndarray:
@@ -130,18 +139,25 @@ def _assigned(never: np.ndarray, fitted: Fitted, joined: np.ndarray, most: int) 
         yield random.choice(never, len(joined), replace=False)
 
 
-def _played(block: Block, joined: np.ndarray, who: np.ndarray) -> Block:
-    """A block in which `who` play `joined`: those of its wave join, those of later waves are donors."""
-    role = dict(zip(joined.tolist(), who.tolist(), strict=True))
-    taken = set(role.values())
-    donors = [role.get(u, u) for u in block.donors.tolist() if u in role or u not in taken]
-    return replace(block, joined=np.array([role[u] for u in block.joined.tolist()]), donors=np.array(donors))
+def _played(block: Block, joined: np.ndarray, who: np.ndarray, units: int) -> Block:
+    """A stack of blocks in which `who` play `joined`: those of its wave join, those of later waves are donors.
+
+    who    donors of the block, shape (placebos, joined units)
+    units  all there are
+    """
+    role, taken = np.tile(np.arange(units), (len(who), 1)), np.zeros((len(who), units), bool)
+    role[:, joined] = who
+    np.put_along_axis(taken, who, values=True, axis=1)
+    taken[:, joined] = False
+    left = role[:, block.donors][~taken[:, block.donors]].reshape(len(who), -1)
+    return replace(block, joined=np.ascontiguousarray(role[:, block.joined]), donors=left)
 
 
-def _start(weights: Weights, block: Block, played: Block) -> Weights:
+def _start(weights: Weights, block: Block, played: Block, units: int) -> Weights:
     """The weights of the real run for the donors that are left, to begin the search with."""
-    known = dict(zip(block.donors.tolist(), weights.unit.tolist(), strict=True))
-    return Weights(np.array([known.get(u, 0.0) for u in played.donors.tolist()]), weights.period)
+    known = np.zeros(units)
+    known[block.donors] = weights.unit
+    return Weights(known[played.donors], weights.period)
 
 
 def jackknife(fitted: Fitted, cluster: np.ndarray, *, refit: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -183,7 +199,9 @@ def _refitted(fitted: Fitted, out: np.ndarray) -> np.ndarray:
     """The quantities without some units, weights found again."""
     gone = set(np.flatnonzero(out).tolist())
     kept = [_less(b, gone) for b in fitted.blocks]
-    starts = [_start(w, b, less) for w, b, less in zip(fitted.run.weights, fitted.blocks, kept, strict=True)]
+    starts = [
+        _start(w, b, less, len(fitted.Y)) for w, b, less in zip(fitted.run.weights, fitted.blocks, kept, strict=True)
+    ]
     again = run(fitted.Y, kept, fitted.recipes, starts)
     return fitted.quantities.of(again.gaps, again.units)
 
@@ -251,7 +269,9 @@ def bootstrap(fitted: Fitted, times: int) -> np.ndarray:
         again = [_drawn(b, drawn) for b in fitted.blocks]
         if any(len(b.joined) == 0 or len(np.unique(b.donors)) < PAIR for b in again):
             continue
-        starts = [_start(w, b, d) for w, b, d in zip(fitted.run.weights, fitted.blocks, again, strict=True)]
+        starts = [
+            _start(w, b, d, len(fitted.Y)) for w, b, d in zip(fitted.run.weights, fitted.blocks, again, strict=True)
+        ]
         found = run(fitted.Y, again, fitted.recipes, starts)
         values.append(fitted.quantities.of(found.gaps, found.units))
         if len(values) == times:

@@ -32,12 +32,20 @@ def penalties(X: np.ndarray) -> np.ndarray:
 
 
 def augment(X: np.ndarray, y: np.ndarray, unit: np.ndarray, penalty: float) -> np.ndarray:
-    """Augmented weights, shape (n,). X, shape (n, T0), donors; y, shape (T0,), the joined; unit, their weights."""
-    centre = X.mean(axis=0)
-    C, d = X - centre, y - centre
+    """Augmented weights, shape (n,). X, shape (n, T0), donors; y, shape (T0,), the joined; unit, their weights.
+
+    Or stacks of all three, with one more axis in front.
+    """
+    centre = X.mean(axis=-2)
+    C, d = X - centre[..., None, :], y - centre
     U, size, V = np.linalg.svd(C, full_matrices=False)
-    left = V @ (d - C.T @ unit)
-    out: np.ndarray = unit + U @ (left * size / (size**2 + penalty))
+    left = _times(V, d - _times(np.swapaxes(C, -1, -2), unit))
+    return unit + _times(U, left * size / (size**2 + penalty))
+
+
+def _times(A: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """A x; shapes (..., m, n) and (..., n) -> (..., m)."""
+    out: np.ndarray = (A @ x[..., None])[..., 0]
     return out
 
 

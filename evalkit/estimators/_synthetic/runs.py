@@ -24,6 +24,8 @@ class Run:
     gaps     effect by block and column, shape (blocks, periods), NaN where the block has no such column
     weights  of units and periods, one a block
     units    joined units, one a block
+
+    Of stacks of blocks, gaps and weights have one more axis in front.
     """
 
     gaps: np.ndarray
@@ -41,39 +43,55 @@ class Quantities:
     cells: np.ndarray
 
     def of(self, gaps: np.ndarray, units: np.ndarray) -> np.ndarray:
-        """The quantities, shape (quantities,); NaN where none of its gaps is there."""
-        flat = gaps.ravel()
-        weight = self.cells * np.repeat(units, gaps.shape[1]) * ~np.isnan(flat)
+        """The quantities, shape (quantities,), or with an axis in front; NaN where none of its gaps is there.
+
+        gaps  shape (blocks, periods), or a stack of such that are all missing in the same places
+        """
+        flat = gaps.reshape(*gaps.shape[:-2], -1)
+        missing = np.isnan(flat)
+        weight = self.cells * np.repeat(units, gaps.shape[-1]) * ~missing.reshape(-1, flat.shape[-1])[0]
         with np.errstate(invalid="ignore", divide="ignore"):
-            out: np.ndarray = weight @ np.nan_to_num(flat) / weight.sum(axis=1)
+            total = (weight @ np.where(missing, 0.0, flat)[..., None])[..., 0]
+            out: np.ndarray = total / weight.sum(axis=1)
         return out
 
 
 def sample(Y: np.ndarray, block: Block) -> Sample:
-    """What the weights of a block are made from."""
-    donors = Y[block.donors]
+    """What the weights of a block, or of a stack of blocks, are made from."""
     return Sample(
-        donors[:, block.before],
-        Y[np.ix_(block.joined, block.before)].mean(axis=0),
-        donors[:, block.after],
-        len(block.joined),
+        _by_period(Y, block.donors, block.before),
+        Y[block.joined[..., None], block.before].mean(axis=-2),
+        _by_period(Y, block.donors, block.after),
+        block.joined.shape[-1],
         np.diff(block.before) == 1,
     )
 
 
+def _by_period(Y: np.ndarray, units: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Y of units in columns, shape (..., units, columns), the units of a period side by side in memory."""
+    return np.swapaxes(Y[units[..., None, :], columns[:, None]], -1, -2)
+
+
 def gap(Y: np.ndarray, block: Block, weights: Weights) -> np.ndarray:
-    """The effect in every column of a block, shape (periods,), NaN elsewhere."""
-    out = np.full(Y.shape[1], np.nan)
+    """The effect in every column of a block, shape (periods,), NaN elsewhere; a row for each of a stack."""
+    out = np.full((*block.donors.shape[:-1], Y.shape[1]), np.nan)
     columns = np.concatenate([block.before, block.between, block.after])
-    out[columns] = Y[np.ix_(block.joined, columns)].mean(axis=0) - weights.unit @ Y[np.ix_(block.donors, columns)]
-    out[columns] -= weights.period @ out[block.before]
+    joined = Y[block.joined[..., None], columns].mean(axis=-2)
+    out[..., columns] = joined - _dot(weights.unit, Y[block.donors[..., None], columns])
+    out[..., columns] -= _dot(weights.period, _at(out, block.before)[..., None])
     return out
+
+
+def _dot(x: np.ndarray, A: np.ndarray) -> np.ndarray:
+    """x'A; shapes (..., m) and (..., m, n) -> (..., n)."""
+    found: np.ndarray = (x[..., None, :] @ A)[..., 0, :]
+    return found
 
 
 def run(
     Y: np.ndarray, blocks: Sequence[Block], recipes: Sequence[Recipe], starts: Sequence[Weights | None] | None = None
 ) -> Run:
-    """Fit every block.
+    """Fit every block, or every stack of blocks.
 
     Y        shape (units, periods)
     recipes  how, one a block
@@ -81,8 +99,8 @@ def run(
     """
     begun = starts or [None] * len(blocks)
     weights = [recipe(sample(Y, b), start) for recipe, b, start in zip(recipes, blocks, begun, strict=True)]
-    gaps = np.stack([gap(Y, b, w) for b, w in zip(blocks, weights, strict=True)])
-    return Run(gaps, weights, np.array([len(b.joined) for b in blocks], float))
+    gaps = np.stack([gap(Y, b, w) for b, w in zip(blocks, weights, strict=True)], axis=-2)
+    return Run(gaps, weights, np.array([b.joined.shape[-1] for b in blocks], float))
 
 
 def after(blocks: Sequence[Block], periods: int) -> np.ndarray:
@@ -109,19 +127,29 @@ def _which(blocks: Sequence[Block], periods: int, side: str) -> np.ndarray:
     return out
 
 
-def prefit(run: Run, blocks: Sequence[Block], *, levels: bool) -> float:
-    """Root mean squared gap before joining, over blocks by joined units and share.
+def prefit(run: Run, blocks: Sequence[Block], *, levels: bool) -> np.ndarray:
+    """Root mean squared gap before joining, over blocks by joined units and share; shape () or that of the stack.
 
     levels  gaps are taken around their own mean, which these designs do not try to make nought
     """
     weight = run.units * np.array([b.share for b in blocks])
-    gaps = [row[b.before] for row, b in zip(run.gaps, blocks, strict=True)]
-    square = np.array([np.var(one) if levels else np.mean(one**2) for one in gaps])
-    return float(np.sqrt(weight @ square / weight.sum()))
+    gaps = [_at(run.gaps[..., i, :], b.before) for i, b in enumerate(blocks)]
+    square = [np.var(one, axis=-1) if levels else np.mean(one**2, axis=-1) for one in gaps]
+    return _root(square, weight)
 
 
-def postfit(run: Run, blocks: Sequence[Block]) -> float:
-    """Root mean squared gap after joining, over joined unit-periods."""
+def postfit(run: Run, blocks: Sequence[Block]) -> np.ndarray:
+    """Root mean squared gap after joining, over joined unit-periods; shape () or that of the stack."""
     weight = run.units * np.array([float(len(b.after)) for b in blocks])
-    square = np.array([np.mean(row[b.after] ** 2) for row, b in zip(run.gaps, blocks, strict=True)])
-    return float(np.sqrt(weight @ square / weight.sum()))
+    return _root([np.mean(_at(run.gaps[..., i, :], b.after) ** 2, axis=-1) for i, b in enumerate(blocks)], weight)
+
+
+def _at(gaps: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Some columns, side by side in memory, so that a stack is added up as a single row is."""
+    return np.ascontiguousarray(gaps[..., columns])
+
+
+def _root(square: list[np.ndarray], weight: np.ndarray) -> np.ndarray:
+    """The root of the weighted mean over blocks; each of `square` of shape (...), weight of shape (blocks,)."""
+    found: np.ndarray = np.sqrt(_dot(np.stack(square, axis=-1), weight[:, None])[..., 0] / weight.sum())
+    return found

@@ -10,9 +10,10 @@ linear: for i in S
 and the support is right when w is positive on it and a_i'u + mu <= 0 off it. (1) is solved in the
 weights when S has at most m members, and in the residual u / r when it has more: each is well
 conditioned where the other is not, so that a ridge of next to nought, whose only task is to choose
-among perfect fits, does no harm. The support is guessed by non-negative least squares, confirmed or
-mended by exchanging all offenders at once, which mostly ends after a few rounds, and found by an
-active-set method, which always ends, where it does not.
+among perfect fits, does no harm. The support is guessed (`guess`), confirmed or mended by exchanging
+all offenders at once, which mostly ends after a few rounds, and found by an active-set method, which
+always ends, where it does not. Of a stack of problems each is confirmed alone, so that its weights are,
+to the last digit, those that it has outside the stack.
 
 Sources: Nocedal and Wright (2006), Numerical Optimization, section 16.5 (active sets); Kim and Park
 (2011), SIAM J Sci Comput 33:3261 (exchanging many at once).
@@ -21,20 +22,23 @@ Sources: Nocedal and Wright (2006), Numerical Optimization, section 16.5 (active
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numpy.linalg import LinAlgError
 from scipy.linalg.lapack import dpotrf, dpotrs
-from scipy.optimize import nnls
 
 from evalkit.errors import DesignError
+from evalkit.estimators._synthetic import guess
 
 LEAST_RIDGE = 1e-12  # against the mean square of A, so that the optimum is one point
 ZERO = 1e-13  # a weight or a gain this small is rounding
 ROUNDS = 40  # exchanges of many members before the active-set method takes over
-SUM = 30.0  # weight of the row that makes weights sum to one, rows of the data being of size one
-PERFECT = 1e-6  # root mean squared distance under which a fit is perfect
 STEPS = 20  # steps of the active-set method a column
+MATRIX = 2  # axes
+KEPT = 300  # stacks whose weights are kept, a few thousand numbers each
+
+_recent: dict[bytes, np.ndarray] = {}  # weights by what they were asked of
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,56 +52,100 @@ class _Point:
     gain: np.ndarray
 
 
-def simplex(A: np.ndarray, b: np.ndarray, ridge: float, start: np.ndarray | None = None) -> np.ndarray:
-    """The optimal weights, shape (n,).
+def simplex(A: np.ndarray, b: np.ndarray, ridge: float | np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+    """The optimal weights, shape (n,), or a row for each of a stack of problems.
 
-    A      shape (m, n), a column a donor
-    b      shape (m,), what is to be matched
-    ridge  r, in the squared unit of A
-    start  which columns are thought to have weight, booleans, shape (n,); it saves time, and does not
+    A      shape (m, n), a column a donor, or a stack of such, shape (B, m, n)
+    b      shape (m,) or (B, m), what is to be matched
+    ridge  r, in the squared unit of A; one, or one a problem
+    start  which columns are thought to have weight, booleans, shape (n,) or (B, n); it saves time, and does not
            move the optimum
 
     Weights sum to one, so a constant added to a row of A and to the same entry of b changes nothing:
     rows are centred and everything is scaled first. Raises DesignError when no optimum is found.
     """
-    columns = A.shape[1]
+    columns = A.shape[-1]
     if columns == 1:
-        return np.ones(1)
-    centre = A.mean(axis=1)
-    A, b = A - centre[:, None], b - centre
-    size = float((A**2).mean())
-    if not size > 0:
-        return np.full(columns, 1 / columns)
+        return np.ones((*A.shape[:-2], 1))
+    centre = A.mean(axis=-1)
+    A, b = A - centre[..., None], b - centre
+    size = _mean_square(A)
+    even = ~(size > 0)
+    size = np.where(even, 1.0, size)
     scale = np.sqrt(size)
-    A, b = A / scale, b / scale
-    r = max(ridge / size, LEAST_RIDGE) if np.isfinite(ridge) else LEAST_RIDGE
-    support = _guess(A, b, r)
-    if support is None:
-        support = np.ones(columns, bool) if start is None or not start.any() else start.copy()
-    found = _exchange(A, b, r, support)
+    A, b = A / scale[..., None, None], b / scale[..., None]
+    r = np.where(np.isfinite(ridge), np.maximum(np.asarray(ridge) / size, LEAST_RIDGE), LEAST_RIDGE)
+    if A.ndim > MATRIX:
+        found = _each(A, b, r, start)
+    else:
+        found = np.full(columns, 1 / columns) if even else _one(A, b, float(r), start)
+    return np.where(even[..., None], 1 / columns, found)
+
+
+def _mean_square(A: np.ndarray) -> np.ndarray:
+    """Mean square of a matrix, or of each of a stack; added up as they lie in memory."""
+    square = A**2
+    if square.strides[-1] > square.strides[-2]:
+        square = np.swapaxes(square, -1, -2)
+    out: np.ndarray = square.reshape(*square.shape[:-2], -1).mean(axis=-1)
+    return np.asarray(out)
+
+
+def _each(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    """The weights of a stack of scaled problems, which two designs may ask for: the same is not solved again."""
+    begun = np.broadcast_to(np.ones(1, bool) if start is None else start, (len(A), A.shape[-1]))
+    key = blake2b(b"".join(np.ascontiguousarray(part).tobytes() for part in (A.shape, A, b, ridge))).digest()
+    if key not in _recent:
+        if len(_recent) >= KEPT:
+            del _recent[next(iter(_recent))]
+        _recent[key] = _guessed(A, b, ridge, begun)
+    found = _recent[key].copy()
+    for i in np.flatnonzero(np.isnan(found[:, 0])):
+        found[i] = _confirmed(A[i], b[i], float(ridge[i]), _begin(begun[i], A.shape[-1]))
+    return found
+
+
+def _guessed(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The weights of a stack of scaled problems; rows of NaN where the fit is perfect, for it matters where to begin.
+
+    Supports are guessed together where a ridge makes that quick, and each is confirmed alone.
+    """
+    support, sure = start, np.zeros(len(A), bool)
+    if (ridge > LEAST_RIDGE).all():
+        support, sure = guess.together(A, b, ridge, start)
+    found = np.full((len(A), A.shape[-1]), np.nan)
+    for i, r in enumerate(ridge.tolist()):
+        right = support[i] if sure[i] else guess.alone(A[i], b[i], _visible(r))
+        if right is not None:
+            found[i] = _confirmed(A[i], b[i], r, right)
+    return found
+
+
+def _one(A: np.ndarray, b: np.ndarray, ridge: float, start: np.ndarray | None) -> np.ndarray:
+    """The weights of a scaled problem."""
+    support = guess.alone(A, b, _visible(ridge))
+    return _confirmed(A, b, ridge, _begin(start, A.shape[1]) if support is None else support)
+
+
+def _visible(ridge: float) -> float:
+    """The ridge, or nought where it is the least."""
+    return ridge if ridge > LEAST_RIDGE else 0.0
+
+
+def _begin(start: np.ndarray | None, columns: int) -> np.ndarray:
+    """The support to begin from where none is guessed."""
+    return np.ones(columns, bool) if start is None or not start.any() else start.copy()
+
+
+def _confirmed(A: np.ndarray, b: np.ndarray, ridge: float, support: np.ndarray) -> np.ndarray:
+    """The weights of a scaled problem from a support that is thought right."""
+    found = _exchange(A, b, ridge, support)
     if found is not None:
         return found
     try:
-        return _active_set(A, b, r)
+        return _active_set(A, b, ridge)
     except LinAlgError:
         raise _unsolved() from None
-
-
-def _guess(A: np.ndarray, b: np.ndarray, ridge: float) -> np.ndarray | None:
-    """The support by least squares with weights of at least nought, the sum a row among the others.
-
-    It is nearly always that of the optimum, so that one solution of (1) confirms it. None where the fit is perfect:
-    many supports then fit, and the ridge, which is too small to be seen here, has to choose.
-    """
-    rows, columns = A.shape
-    system, right = np.vstack([A, np.full(columns, SUM)]), np.append(b, SUM)
-    if ridge > LEAST_RIDGE:
-        system, right = np.vstack([system, np.sqrt(ridge) * np.eye(columns)]), np.append(right, np.zeros(columns))
-    try:
-        weights, left = nnls(system, right)
-    except RuntimeError:  # too many steps
-        return None
-    return weights > 0 if left > PERFECT * np.sqrt(rows) else None
 
 
 def _on_support(A: np.ndarray, b: np.ndarray, ridge: float, support: np.ndarray) -> _Point:
@@ -112,7 +160,7 @@ def _on_support(A: np.ndarray, b: np.ndarray, ridge: float, support: np.ndarray)
         return _Point(weights, (A.T @ residual + mu) / size)
     system = np.empty((rows + 1, rows + 1))
     system[:rows, :rows] = inside @ inside.T
-    system[:rows, :rows].flat[:: rows + 1] += ridge
+    system.reshape(-1)[: rows * (rows + 1) : rows + 2] += ridge
     system[rows, :rows] = system[:rows, rows] = inside.sum(axis=1)
     system[rows, rows] = members
     dual = _solved(_factor(system), np.append(b, 1.0))
@@ -124,7 +172,7 @@ def _in_weights(inside: np.ndarray, b: np.ndarray, ridge: float) -> tuple[np.nda
     """Weights and mu from the normal equations, with one correction by the residual itself."""
     members = inside.shape[1]
     normal = inside.T @ inside
-    normal.flat[:: members + 1] += ridge
+    normal.reshape(-1)[:: members + 1] += ridge
     factor = _factor(normal)
     ray = _solved(factor, np.ones(members))
     total = ray.sum()
@@ -155,7 +203,7 @@ def _exchange(A: np.ndarray, b: np.ndarray, ridge: float, support: np.ndarray) -
     """The optimum by exchanging all offenders at once; None when that goes round in circles."""
     seen: set[bytes] = set()
     for _ in range(ROUNDS):
-        key = np.packbits(support).tobytes()
+        key = support.tobytes()
         if key in seen or not support.any():
             return None
         seen.add(key)

@@ -33,7 +33,7 @@ def diagnostics(answer: Answer) -> dict[str, float]:
     fitted, run, found = answer.fitted, answer.fitted.run, answer.blocks.found
     share = run.units * np.array([b.share for b in found])
     share = share / share.sum()
-    before = prefit(run, found, levels=fitted.levels)
+    before = float(prefit(run, found, levels=fitted.levels))
     ratios = [
         imbalance(sample(fitted.Y, b), w.unit, levels=fitted.levels)[1]
         for b, w in zip(found, run.weights, strict=True)
@@ -48,7 +48,7 @@ def diagnostics(answer: Answer) -> dict[str, float]:
         out["rmspe_donors"] = float(np.median(rank.fit))
         out["placebo_p"] = _rank(abs(answer.figures[0]), np.abs(rank.figures[:, 0]))
         if before > 0 and np.isfinite(rank.ratio).all():
-            out["ratio_p"] = _rank(postfit(run, found) / before, rank.ratio)
+            out["ratio_p"] = _rank(float(postfit(run, found)) / before, rank.ratio)
     return out
 
 
