@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 
 from evalkit import checks, estimators, plots, tables
 from evalkit.errors import DesignError
@@ -128,6 +129,24 @@ def test_supports_guessed_together_are_those_of_the_optimum():
     assert (support[sure] == right[sure]).all()
     y = A[:, :, :3].mean(axis=2)
     assert not guess.together(A, y, np.full(40, 1e-12), np.ones((40, 12), bool))[1].any()  # perfect, so not sure
+
+
+@pytest.mark.parametrize("seed", [2, 5, 9, 10, 16])
+def test_among_perfect_fits_the_weights_are_the_most_even_wherever_the_search_begins(seed):
+    random = np.random.default_rng(seed)
+    A = random.normal(size=(10, 23))
+    A -= A.mean(axis=0)  # levels taken out: rows that add up to nothing
+    b = A @ random.dirichlet(np.full(23, 0.3))
+    found = simplex(A, b, 0.0)
+    for share in (0.1, 0.3, 0.6, 0.9):
+        np.testing.assert_array_equal(simplex(A, b, 0.0, random.random(23) < share), found)
+    fits = [{"type": "eq", "fun": lambda w: A[1:] @ w - b[1:]}, {"type": "eq", "fun": lambda w: w.sum() - 1}]
+    even = minimize(
+        lambda w: w @ w, np.full(23, 1 / 23), jac=lambda w: 2 * w, method="SLSQP", bounds=[(0, 1)] * 23,
+        constraints=fits, options={"ftol": 1e-14, "maxiter": 500},
+    )  # fmt: skip
+    assert np.abs(A @ found - b).max() < 1e-7
+    np.testing.assert_allclose(found, even.x, atol=1e-5)  # that search stops there
 
 
 def test_weights_that_are_kept_are_not_changed_by_whoever_asked_for_them():

@@ -31,7 +31,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from evalkit.errors import DesignError
 from evalkit.estimators._synthetic import guess
 
-LEAST_RIDGE = 1e-12  # against the mean square of A, so that the optimum is one point
+LEAST_RIDGE = 1e-9  # against the mean square of A, so that the optimum is one point, and no start finds another
 ZERO = 1e-13  # a weight or a gain this small is rounding
 ROUNDS = 40  # exchanges of many members before the active-set method takes over
 STEPS = 20  # steps of the active-set method a column
@@ -93,32 +93,24 @@ def _mean_square(A: np.ndarray) -> np.ndarray:
 
 def _each(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray | None) -> np.ndarray:
     """The weights of a stack of scaled problems, which two designs may ask for: the same is not solved again."""
-    begun = np.broadcast_to(np.ones(1, bool) if start is None else start, (len(A), A.shape[-1]))
     key = blake2b(b"".join(np.ascontiguousarray(part).tobytes() for part in (A.shape, A, b, ridge))).digest()
     if key not in _recent:
         if len(_recent) >= KEPT:
             del _recent[next(iter(_recent))]
-        _recent[key] = _guessed(A, b, ridge, begun)
-    found = _recent[key].copy()
-    for i in np.flatnonzero(np.isnan(found[:, 0])):
-        found[i] = _confirmed(A[i], b[i], float(ridge[i]), _begin(begun[i], A.shape[-1]))
-    return found
+        _recent[key] = _solved_each(A, b, ridge, start)
+    return _recent[key].copy()
 
 
-def _guessed(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """The weights of a stack of scaled problems; rows of NaN where the fit is perfect, for it matters where to begin.
-
-    Supports are guessed together where a ridge makes that quick, and each is confirmed alone.
-    """
-    support, sure = start, np.zeros(len(A), bool)
-    if (ridge > LEAST_RIDGE).all():
-        support, sure = guess.together(A, b, ridge, start)
-    found = np.full((len(A), A.shape[-1]), np.nan)
-    for i, r in enumerate(ridge.tolist()):
-        right = support[i] if sure[i] else guess.alone(A[i], b[i], _visible(r))
-        if right is not None:
-            found[i] = _confirmed(A[i], b[i], r, right)
-    return found
+def _solved_each(A: np.ndarray, b: np.ndarray, ridge: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    """Supports are guessed together where a ridge makes that quick, and each is confirmed alone."""
+    begun = np.broadcast_to(np.ones(1, bool) if start is None else start, (len(A), A.shape[-1]))
+    if not (ridge > LEAST_RIDGE).all():
+        return np.array([_one(*problem) for problem in zip(A, b, ridge.tolist(), begun, strict=True)])
+    support, sure = guess.together(A, b, ridge, begun)
+    return np.array([
+        _confirmed(A[i], b[i], r, support[i]) if sure[i] else _one(A[i], b[i], r, begun[i])
+        for i, r in enumerate(ridge.tolist())
+    ])  # fmt: skip
 
 
 def _one(A: np.ndarray, b: np.ndarray, ridge: float, start: np.ndarray | None) -> np.ndarray:
