@@ -117,6 +117,7 @@ def execute(path: Path, parameters: dict[str, str], folder: Path, engine: Engine
     _tidy(notebook)
     loud = _shortened(notebook)
     nbformat.write(notebook, folder / path.name)
+    notebook = nbformat.read(folder / path.name, as_version=4)  # as whoever opens it later: keys in order
     failure = loud if error is None else _failure(notebook, error)
     return Executed(path.stem, heading_above(notebook, 0), notebook, time.monotonic() - started, failure)
 

@@ -39,9 +39,6 @@ def main(path: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's, which ends this process itself
     import numpy as np  # noqa: F401
     from ipykernel import debugger, kernelapp, zmqshell  # noqa: F401
-    from IPython.core import completerlib  # noqa: F401
-    from IPython.extensions import storemagic  # noqa: F401
-    from matplotlib_inline import backend_inline  # noqa: F401
 
     from evalkit import plots, tables, words, workbench  # noqa: F401
 
