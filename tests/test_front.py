@@ -22,7 +22,7 @@ from test_words import estimate, outcome, sound, study
 from evalkit import words
 from evalkit.catalogue import open_study
 from evalkit.errors import StudyError
-from evalkit.estimate import Check, Refusal
+from evalkit.estimate import Check, Refusal, restore
 from evalkit.panel import build_all
 from evalkit.report import results
 from evalkit.report.assurance import UNSAID, assured, limits
@@ -61,10 +61,14 @@ def context(**changes):
     return PageContext(**{**facts, **changes})
 
 
+def collected(executed, found):
+    return [restore(stored, found.frequency) for stored in results.shown(executed)]
+
+
 @pytest.fixture(scope="module")
 def gathered(demonstration):
     found, panel, executed = demonstration
-    return gather(found, panel, executed, results.collect(executed, found), RECORD)
+    return gather(found, panel, executed, collected(executed, found), RECORD)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +168,7 @@ def test_the_first_page_begins_with_the_answer_and_holds_every_section(gathered)
 def test_the_figures_are_those_of_the_estimates(demonstration, gathered):
     found, _, executed = demonstration
     made = gathered
-    estimates = results.collect(executed, found)
+    estimates = collected(executed, found)
     head = next(e for e in estimates if e.title == made.estimates[0][0] and e.outcome == found.primary.name).headline
     shown = float(made.estimates[0][1].split()[0].replace("−", "-"))
     assert shown == pytest.approx(head["estimate"], abs=0.06)

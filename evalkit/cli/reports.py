@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import sys
@@ -164,6 +165,7 @@ def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
         out, options.outcome, options.jobs or 0, options.timeout, fork=not options.no_fork, force=options.force,
         by=by, scheduler=options.scheduler,
     )  # fmt: skip
+    gc.freeze()  # what has been imported stays, and need not be looked through again and again
     fork = due and early and chosen.fork and chosen.scheduler is None and can_fork()
     with (
         catalogue.reporting_to(out),

@@ -109,11 +109,11 @@ def execute(path: Path, parameters: dict[str, str], folder: Path, engine: Engine
 
     A failing cell is no exception: the notebook up to there is written and the failure returned.
     """
-    check_notebook(path)
+    source = check_notebook(path)
     if set(parameters) != PARAMETERS or not all(type(v) is str for v in parameters.values()):
         raise RunError(f"parameters must be texts for {' and '.join(sorted(PARAMETERS))}", path.name)
     started = time.monotonic()
-    notebook, error = _papermill(path, parameters, engine, step)
+    notebook, error = _papermill(source, path.parent, parameters, engine, step)
     _tidy(notebook)
     loud = _shortened(notebook)
     nbformat.write(notebook, folder / path.name)
@@ -123,11 +123,11 @@ def execute(path: Path, parameters: dict[str, str], folder: Path, engine: Engine
 
 
 def _papermill(
-    path: Path, parameters: dict[str, str], engine: Engine, step: Step
+    source: nbformat.NotebookNode, folder: Path, parameters: dict[str, str], engine: Engine, step: Step
 ) -> tuple[nbformat.NotebookNode, Exception | None]:
-    """The notebook as far as it ran, and what stopped it.
+    """The notebook as far as it ran in a folder, and what stopped it.
 
-    papermill reads it, puts the parameters in and runs it, as `papermill.execute_notebook` would, which also writes
+    papermill takes it, puts the parameters in and runs it, as `papermill.execute_notebook` would, which also writes
     it twice and more; a notebook of half a megabyte is written once here.
     """
     from jupyter_core.utils import ensure_event_loop
@@ -141,7 +141,10 @@ def _papermill(
     headings: list[str] = []
     sockets = private()
     named = {"kernel_name": "python3", "language": "python"}  # a name only: the manager decides what runs
-    notebook = parameterize_notebook(load_notebook_node(str(path)), parameters, engine_name=ENGINE, **named)
+    for cell in source.cells:
+        if "outputs" in cell:
+            cell.outputs = []  # those of another run
+    notebook = parameterize_notebook(load_notebook_node(source), parameters, engine_name=ENGINE, **named)
 
     def before(cell: nbformat.NotebookNode, cell_index: int) -> None:
         headings.append(_heading(cell) or (headings[-1] if headings else ""))
@@ -159,7 +162,7 @@ def _papermill(
             kernel_manager_class=_manager(engine),
             config=Config(transport(sockets)),
             shutdown_kernel="immediate",
-            resources={"metadata": {"path": str(path.parent)}},
+            resources={"metadata": {"path": str(folder)}},
             on_cell_start=before,
         )
     except Exception as error:  # noqa: BLE001 - a kernel may die or hang in many ways; each is one failed notebook

@@ -39,11 +39,12 @@ def write_report(
     """
     failures = [_failure_line(study, e) for e in executed if e.failure]
     failures += _pages(folder, _context(study, panel, executed, record), executed)
-    estimates = collect(executed, study)
+    stored = shown(executed)
+    estimates = [restore(one, study.frequency) for one in stored]
     front = gather(study, panel, executed, estimates, record | {"failures": failures})
     failures += _whole(folder, _context(study, panel, executed, record), executed, front)
     write_text(folder / "estimates.csv", _csv(estimates))
-    write_json(folder / "estimates.json", [e.store() for e in estimates])
+    write_json(folder / "estimates.json", stored)
     if appraised := appraisals(executed):
         write_text(
             folder / "appraisal.csv",
@@ -65,14 +66,12 @@ def seal(folder: Path, record: dict[str, Any]) -> None:
     write_json(folder / fresh.MANIFEST, {**record, "files": files})
 
 
-def collect(executed: Sequence[Executed], study: Study) -> list[Estimate]:
-    """Every estimate that any notebook showed, once: the notebooks are the store of results."""
-    found: dict[tuple[str, str], Estimate] = {}
-    for one in executed:
-        shown = [*payloads(one.notebook, "estimate"), *chain(*payloads(one.notebook, "estimates"))]
-        for stored in shown:
-            if (named := (stored["outcome"], stored["design"])) not in found:
-                found[named] = restore(stored, study.frequency)
+def shown(executed: Sequence[Executed]) -> list[dict[str, Any]]:
+    """Every estimate that any notebook showed, once, as it is stored there: notebooks are the store of results."""
+    every = ([*payloads(one.notebook, "estimate"), *chain(*payloads(one.notebook, "estimates"))] for one in executed)
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for stored in chain(*every):
+        found.setdefault((stored["outcome"], stored["design"]), stored)
     return list(found.values())
 
 
