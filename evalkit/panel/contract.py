@@ -6,13 +6,17 @@ in words, one fault a unit, with the run of periods it concerns.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 
 from evalkit import periods
 from evalkit.errors import Fault
 from evalkit.study import Outcome
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
 
 REMEDIES = {
     "negative": ("a count is negative", "correct the source"),
@@ -30,6 +34,8 @@ REMEDIES = {
 
 def schema(outcome: Outcome) -> pa.DataFrameSchema:
     """The contract for one outcome: columns unit, period, numerator, denominator, all but keys nullable."""
+    import pandera.pandas as pa  # a quarter of a second, which panels that are handed on do without
+
     ratio = outcome.denominator is not None
     count = ratio or outcome.kind == "count"
     negative = pa.Check(lambda values: values >= 0, name="negative")
@@ -55,9 +61,11 @@ def _within(rows: pd.DataFrame) -> pd.Series:
 
 def breaches(rows: pd.DataFrame, outcome: Outcome) -> list[Fault]:
     """Every breach of the contract, with unit and periods. `rows` has a fresh 0..n-1 index."""
+    from pandera.errors import SchemaErrors
+
     try:
         schema(outcome).validate(rows, lazy=True)
-    except pa.errors.SchemaErrors as error:
+    except SchemaErrors as error:
         found = error.failure_cases[["check", "index"]].drop_duplicates()
         faults: list[Fault] = []
         for check, cases in found.groupby("check", sort=False):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pickle
 import shutil
 import signal
 import socket
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from evalkit.errors import RunError
+from evalkit.panel import handed
 from evalkit.report import warm
 from evalkit.report.child import THREADS, Child, alone, one_thread
 from evalkit.report.kernel import OwnKernelManager, private
@@ -205,7 +205,7 @@ class Warm:
         given = None
         if panels is not None:
             given = f"{self._folder}/{uuid.uuid4().hex[:12]}.panels"
-            Path(given).write_bytes(pickle.dumps(panels, pickle.HIGHEST_PROTOCOL))
+            handed.leave(Path(given), collaborative, panels)
         return self._hold(self.wait(), collaborative, outcome, ahead=False, panels=given)
 
     def ahead(self, collaborative: str, outcome: str, at: str) -> str:

@@ -6,13 +6,17 @@ they are forked from a second process that has made them, so that they are made 
 
 from __future__ import annotations
 
+import shutil
 import threading
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalkit.panel import handed
 from evalkit.report.execute import Engine, Executed, Step, execute
 from evalkit.report.forked import Warm
+from evalkit.report.kernel import private
 
 if TYPE_CHECKING:
     from evalkit.panel import Panel
@@ -34,6 +38,7 @@ class Kernels:
     timeout: int
     panels: dict[str, Panel] | None = None
     _held: dict[bool, str] = field(default_factory=dict)
+    _left: dict[str, str] = field(default_factory=dict)
     _locks: dict[bool, threading.Lock] = field(
         default_factory=lambda: {False: threading.Lock(), True: threading.Lock()}
     )
@@ -52,8 +57,19 @@ class Kernels:
     def engine(self, notebook: str) -> Engine:
         """How a notebook is run; waits until the process that it is forked from is ready."""
         if self.warm is None:
-            return Engine(self.timeout)
+            return Engine(self.timeout, given=self._given())
         return Engine(self.timeout, self._at(self.warm, ahead=notebook in HEAVY))
+
+    def _given(self) -> tuple[tuple[str, str], ...]:
+        """What kernels that are started anew have in their environment: where the panels are."""
+        if self.panels is None:
+            return ()
+        with self._locks[False]:
+            if not self._left:
+                folder = private()
+                weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+                self._left.update(handed.leave(Path(folder) / "panels", self.collaborative, self.panels))
+        return tuple(self._left.items())
 
     def _at(self, warm: Warm, *, ahead: bool) -> str:
         with self._locks[ahead]:

@@ -18,7 +18,6 @@ import ctypes
 import gc
 import json
 import os
-import pickle
 import random
 import select
 import signal
@@ -116,10 +115,12 @@ def _child(connection: socket.socket) -> None:
 def _hold(connection: socket.socket, request: dict[str, Any]) -> None:
     """Open a study, and serve kernels that have it at hand."""
     from evalkit import workbench
+    from evalkit.panel import handed
 
     try:
-        panels = pickle.loads(Path(request["panels"]).read_bytes()) if request["panels"] else None  # noqa: S301 - ours
-        workbench.hold(request["collaborative"], request["outcome"], ahead=request["ahead"], panels=panels)
+        named = request["collaborative"]
+        panels = handed.taken(Path(request["panels"]), named) if request["panels"] else None
+        workbench.hold(named, request["outcome"], ahead=request["ahead"], panels=panels)
     except Exception:  # noqa: BLE001 - whatever it is, the notebooks meet and report it themselves
         connection.sendall(REFUSED)
         return

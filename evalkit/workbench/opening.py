@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit import catalogue
-from evalkit.panel import Panel, build, build_all
+from evalkit.panel import Panel, build, build_all, handed
 from evalkit.workbench.case import Case
 
 
@@ -14,6 +14,8 @@ def open_case(collaborative: str, outcome: str = "") -> Case:
     """
     if (collaborative, outcome) in HELD:
         return HELD[collaborative, outcome]
+    if (panels := handed.found(collaborative)) is not None:
+        return _case(panels, outcome)
     study = catalogue.open_study(collaborative)
     study.outcome(outcome)  # a wrong name is said before data are read
     return _case(build_all(study), outcome)

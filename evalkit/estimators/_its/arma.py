@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, optimize, signal
+from scipy import linalg, optimize
 
 from evalkit.errors import DesignError
 from evalkit.estimators._its.classical import least_squares, require, require_noise
@@ -206,6 +206,8 @@ def _over_time(t: np.ndarray, acf: Callable[[np.ndarray, int], np.ndarray]) -> C
 
 def _ar2_acf(theta: np.ndarray, longest: int) -> np.ndarray:
     """Autocorrelations at lags 0 to `longest` from partial autocorrelations (2,); shape (longest + 1,)."""
+    from scipy import signal  # a third of a second, which most analyses of a series do without
+
     p1, p2 = theta
     phi1 = p1 * (1 - p2)
     return signal.lfilter([1, p1 - phi1], [1, -phi1, -p2], np.eye(1, longest + 1)[0])

@@ -22,9 +22,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import statsmodels.api as sm
 from scipy import optimize, special
-from statsmodels.tools.sm_exceptions import ModelWarning
 
 from evalkit import inference
 from evalkit.errors import DesignError
@@ -179,12 +177,16 @@ def _iterate(data: Counts, X: np.ndarray, theta: float = np.inf) -> _Solution:
 
     Columns are brought to unit size first, so that one tolerance serves all coefficients.
     """
+    from statsmodels.genmod import families  # half a second, which most analyses of a series do without
+    from statsmodels.genmod.generalized_linear_model import GLM
+    from statsmodels.tools.sm_exceptions import ModelWarning
+
     size = np.abs(X).max(axis=0)
     if data.family == "binomial":
-        outcome, family = np.column_stack([data.y, data.trials - data.y]), sm.families.Binomial()
+        outcome, family = np.column_stack([data.y, data.trials - data.y]), families.Binomial()
     else:
         outcome = data.y
-        family = sm.families.Poisson() if np.isinf(theta) else sm.families.NegativeBinomial(alpha=1 / theta)
+        family = families.Poisson() if np.isinf(theta) else families.NegativeBinomial(alpha=1 / theta)
     separated = DesignError(
         "the model of the counts does not settle",
         fix="leave out a term that sets periods without events apart from the rest, or use a longer window",
@@ -193,7 +195,7 @@ def _iterate(data: Counts, X: np.ndarray, theta: float = np.inf) -> _Solution:
         for category in (RuntimeWarning, ModelWarning):  # overflow or separation: it did not settle
             warnings.simplefilter("error", category)
         try:
-            model = sm.GLM(outcome, X / size, family=family, offset=data.offset)
+            model = GLM(outcome, X / size, family=family, offset=data.offset)
             result = model.fit(tol=SETTLED, maxiter=ITERATIONS, tol_criterion="params")
         except (RuntimeWarning, ModelWarning, ValueError, np.linalg.LinAlgError) as error:
             raise separated from error

@@ -10,7 +10,6 @@ from evalkit import numbers
 from evalkit.errors import DesignError
 from evalkit.estimators._its import ar1, arma, classical, counts, course, quasi, structural
 from evalkit.estimators._its._noise import USUAL, Doubt
-from evalkit.estimators._its.arima import arima
 from evalkit.estimators._its.design import SHORT, Design
 from evalkit.estimators._its.fit import Fit
 from evalkit.estimators._its.series import Series
@@ -111,6 +110,8 @@ def gaussian(design: Design, y: np.ndarray, options: ItsOptions, level: float | 
     if options.errors == "ols":
         return classical.ols(X, y)
     if options.errors == "arima":
+        from evalkit.estimators._its.arima import arima  # it brings statsmodels, which takes a while
+
         found_arima = arima(X, y, t, (options.order[0], 0, options.order[1]))
         return replace(found_arima, warnings=(*found_arima.warnings, *_few(len(y), "ARIMA")))
     return {"ar2": arma.ar2, "arma11": arma.arma11}[options.errors](X, y, t)
