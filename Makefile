@@ -26,7 +26,7 @@ unit: $(READY)
 	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 nbval: $(READY)
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -n auto --dist loadfile notebooks
 
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow -n auto --dist loadfile

@@ -18,6 +18,7 @@ from evalkit import catalogue
 from evalkit.cli import DONE, FAILED
 from evalkit.errors import EvalkitError, RunError
 from evalkit.report import fresh
+from evalkit.report.anew import settled
 from evalkit.report.child import prepared
 from evalkit.report.publish import standing
 
@@ -155,6 +156,7 @@ def _asked(name: str, out: Path, options: Namespace) -> Asked:
 
 def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
     early = prepared()
+    gc.disable()  # none of what is imported is ever let go
     from evalkit.report.forked import Warm, can_fork
     from evalkit.report.progress import progress
     from evalkit.report.run import Options
@@ -165,7 +167,7 @@ def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
         out, options.outcome, options.jobs or 0, options.timeout, fork=not options.no_fork, force=options.force,
         by=by, scheduler=options.scheduler,
     )  # fmt: skip
-    gc.freeze()  # what has been imported stays, and need not be looked through again and again
+    settled()
     fork = due and early and chosen.fork and chosen.scheduler is None and can_fork()
     with (
         catalogue.reporting_to(out),

@@ -79,7 +79,7 @@ class OwnKernelManager(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """The running interpreter's kernel."""
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv = [sys.executable, "-P", "-m", "evalkit.report.anew", "-f", "{connection_file}"]
         env = {
             **{name: os.environ.get(name, "1") for name in THREADS},
             **{n: v.replace("$", "$$") for n, v in self.given.items()},

@@ -13,7 +13,6 @@ Linux only: elsewhere kernels are started anew.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import json
@@ -27,6 +26,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from evalkit.report import anew
+
 LONGEST = 65_536  # bytes of a request
 PR_SET_PDEATHSIG = 1
 PATIENCE = 2.0  # seconds that children have to end once their owner did
@@ -35,6 +36,7 @@ READY, REFUSED = b"ready\n", b"refused\n"
 
 def main(path: str) -> None:
     """Import what notebooks use, say so on standard output, and serve until standard input ends."""
+    gc.disable()  # until all is imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's, which ends this process itself
     import numpy as np  # noqa: F401
     from ipykernel import debugger, kernelapp, zmqshell  # noqa: F401
@@ -56,8 +58,7 @@ def _listen(path: str) -> socket.socket:
 
 def serve(listener: socket.socket, owner: int) -> None:
     """Fork a child for every request until `owner`, a file descriptor, comes to its end."""
-    gc.collect()
-    gc.freeze()  # pages that are never written stay shared with the children
+    anew.settled()  # pages that are never written stay shared with the children
     signal.signal(signal.SIGCHLD, _reap)
     parent = os.getpid()
     while True:
@@ -140,14 +141,7 @@ def _kernel(connection: socket.socket, request: dict[str, Any]) -> None:
     _reseed()
     connection.sendall(f"{os.getpid()}\n".encode())
     sys.argv = ["ipykernel_launcher", "-f", request["connection_file"]]
-    from ipykernel.kernelapp import IPKernelApp
-
-    app: Any = IPKernelApp.instance(parent_handle=os.getppid())  # it ends when the warm process does
-    app.initialize(sys.argv[1:])
-    if "matplotlib.pyplot" in sys.modules:  # it has settled on a drawing that shows nothing in a notebook
-        app.shell.enable_matplotlib("inline")
-    with contextlib.suppress(SystemExit):
-        app.start()
+    anew.serve(sys.argv[1:], parent_handle=os.getppid())  # it ends when the warm process does
 
 
 def _reseed() -> None:
