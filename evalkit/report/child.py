@@ -37,6 +37,18 @@ def alone() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1
 
 
+def waited(poll: Callable[[], int | None], timeout: float | None) -> None:
+    """Wait until a process has ended, which `poll` says by not being None.
+
+    Raises TimeoutExpired when that takes longer than `timeout` seconds.
+    """
+    until = None if timeout is None else time.monotonic() + timeout
+    while poll() is None:
+        if until is not None and time.monotonic() > until:
+            raise subprocess.TimeoutExpired("evalkit", timeout or 0.0)
+        time.sleep(0.01)
+
+
 class Child:
     """A forked process in the shape of `subprocess.Popen`, as far as it is asked for."""
 
@@ -65,11 +77,7 @@ class Child:
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait until it has ended. Raises TimeoutExpired when that takes longer than `timeout` seconds."""
-        until = None if timeout is None else time.monotonic() + timeout
-        while self.poll() is None:
-            if until is not None and time.monotonic() > until:
-                raise subprocess.TimeoutExpired("child", timeout or 0.0)
-            time.sleep(0.005)
+        waited(self.poll, timeout)
         return 0
 
     def kill(self) -> None:

@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from evalkit.errors import RunError
 from evalkit.panel import handed
 from evalkit.report import warm
-from evalkit.report.child import THREADS, Child, alone, one_thread
+from evalkit.report.child import THREADS, Child, alone, one_thread, waited
 from evalkit.report.kernel import OwnKernelManager, private
 
 if TYPE_CHECKING:
@@ -68,12 +67,8 @@ class Forked:
         return 1 if gone else None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until it has ended."""
-        until = None if timeout is None else time.monotonic() + timeout
-        while self.poll() is None:
-            if until is not None and time.monotonic() > until:
-                raise subprocess.TimeoutExpired("kernel", timeout or 0.0)
-            time.sleep(0.01)
+        """Wait until it has ended. Raises TimeoutExpired when that takes longer than `timeout` seconds."""
+        waited(self.poll, timeout)
         return 1
 
     def send_signal(self, signum: int) -> None:
