@@ -1,10 +1,10 @@
 // Can a page be used with the keyboard alone? Tab from its top to its end, as a reader would.
 
-const MOST = 600; // stops of one page
+const STOPS = "a[href], summary, [tabindex='0'], button, input, select, textarea";
 const NEAR = 3; // pixels by which a stop may be out of sight
 
 // Runs in the page: what has the focus, whether it can be seen, and whether a ring says so.
-function here(near) {
+function here({ near, every }) {
   const one = document.activeElement;
   if (!one || one === document.body) return null;
   const box = one.getBoundingClientRect();
@@ -17,29 +17,29 @@ function here(near) {
   const y = Math.min(Math.max(Math.max(box.top, 0) + Math.min(box.height, innerHeight) / 2, 1), innerHeight - 1);
   const top = document.elementFromPoint(x, y);
   const free = !!top && (one.contains(top) || top.contains(one));
-  const stops = [...document.querySelectorAll("a[href], summary, [tabindex='0'], button, input, select, textarea")];
+  const stops = [...document.querySelectorAll(every)];
   const name = (one.getAttribute("aria-label") || one.textContent || "").trim().slice(0, 60);
   return { at: stops.indexOf(one), tag: one.localName, href: one.getAttribute("href"), name, ring, inside, free };
 }
 
 // How many stops there should be: everything that can be pressed or scrolled and is not folded away.
-function expected() {
-  const all = document.querySelectorAll("a[href], summary, [tabindex='0'], button, input, select, textarea");
+function expected(every) {
+  const all = document.querySelectorAll(every);
   return [...all].filter((one) => one.checkVisibility({ contentVisibilityAuto: true, visibilityProperty: true })).length;
 }
 
 export async function keyboard(page) {
   const found = [];
-  const wanted = await page.evaluate(expected);
+  const wanted = await page.evaluate(expected, STOPS);
   const stops = [];
-  for (let n = 0; n <= Math.min(wanted, MOST); n += 1) {
+  for (let n = 0; n <= wanted; n += 1) {
     await page.keyboard.press("Tab");
-    const stop = await page.evaluate(here, NEAR);
+    const stop = await page.evaluate(here, { near: NEAR, every: STOPS });
     if (stop === null) break;
     stops.push(stop);
   }
   const said = (stop) => `${stop.tag} "${stop.name}"`;
-  if (stops.length !== Math.min(wanted, MOST)) found.push(`Tab reaches ${stops.length} of ${wanted} stops`);
+  if (stops.length !== wanted) found.push(`Tab reaches ${stops.length} of ${wanted} stops`);
   if (!stops[0]?.href?.startsWith("#")) found.push("the first stop does not skip to the content");
   stops.forEach((stop, n) => {
     if (!stop.ring) found.push(`no ring shows the focus on ${said(stop)}`);
