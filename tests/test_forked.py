@@ -177,6 +177,13 @@ def test_a_study_that_cannot_be_opened_is_left_to_the_notebooks(warm):
     assert warm.opened("no-such-study", "") == warm.path
 
 
+def test_a_cell_that_exits_has_failed(ran):
+    done = ran("raise SystemExit(0)", "print('never')")
+    assert done.failure is not None
+    assert "SystemExit" in done.failure.error
+    assert "never\n" not in texts(done)
+
+
 def test_a_request_that_is_none_does_no_harm(warm, ran):
     for text in (b"", b"\n", b"{}\n", b"[1]\n", b'{"do": "other"}\n', b"\xff\n"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
+import pytest
+
 from evalkit import estimators, workbench
+from evalkit.panel import handed
 from evalkit.remember import remembered
 from evalkit.workbench import opening
 
@@ -61,3 +65,16 @@ def test_a_case_computes_a_design_once_whoever_asks_for_it(monkeypatch):
     assert case.estimates()[0] is case.comparisons()[0] is case.attempt("group_time", case.outcome.name)
     assert case.attempt("synthetic_did", case.others[0].name) is not one
     assert len(asked) == len(set(asked))
+
+
+def test_panels_that_a_run_has_left_are_analysed_and_no_data_are_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(opening, "HELD", {})
+    own = workbench.open_case("outpatients")
+    for name, value in handed.leave(tmp_path / "panels", "outpatients", own.panels).items():
+        monkeypatch.setenv(name, value)
+    assert handed.found("uec") is None
+    assert workbench.open_case("uec").study.slug == "uec"
+    monkeypatch.setattr(opening, "build_all", lambda _: pytest.fail("the data were read again"))
+    again = workbench.open_case("outpatients")
+    pd.testing.assert_frame_equal(again.panel.rows, own.panel.rows)
+    assert again.outcome == own.outcome

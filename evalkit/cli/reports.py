@@ -156,7 +156,8 @@ def _asked(name: str, out: Path, options: Namespace) -> Asked:
 
 def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
     early = prepared()
-    gc.disable()  # none of what is imported is ever let go
+    if early:
+        gc.disable()  # none of what is imported is ever let go
     from evalkit.report.forked import Warm, can_fork
     from evalkit.report.progress import progress
     from evalkit.report.run import Options
@@ -167,7 +168,8 @@ def _run(due: list[Asked], out: Path, options: Namespace) -> list[Outcome]:
         out, options.outcome, options.jobs or 0, options.timeout, fork=not options.no_fork, force=options.force,
         by=by, scheduler=options.scheduler,
     )  # fmt: skip
-    settled()
+    if early:
+        settled()
     fork = due and early and chosen.fork and chosen.scheduler is None and can_fork()
     with (
         catalogue.reporting_to(out),

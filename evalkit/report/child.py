@@ -6,6 +6,7 @@ of linear algebra were told beforehand to use one thread. Where either is not so
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,9 +14,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")  # kernels run side by side and matrices are small
+LAST_STANDARD = 2  # of the streams: input, output, errors
 LOADED = "numpy"  # reads them when it is imported, and never again
 
 
@@ -95,8 +98,16 @@ def _become(given: int, told: int, work: Callable[[], None]) -> NoReturn:
         nothing = os.open(os.devnull, os.O_WRONLY)
         for have, wanted in ((given, 0), (told, 1), (nothing, 2)):
             os.dup2(have, wanted)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        _close_others()
         work()
         status = 0
     finally:
         os._exit(status)
+
+
+def _close_others() -> None:
+    """Close what is open but the standard streams: numbers go up to a limit that may be a thousand million."""
+    for number in [int(one.name) for one in Path("/proc/self/fd").iterdir()]:
+        with contextlib.suppress(OSError):  # the listing's own is closed by now
+            if number > LAST_STANDARD:
+                os.close(number)

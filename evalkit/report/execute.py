@@ -139,7 +139,6 @@ def _papermill(
     from evalkit.report.kernel import private, transport
 
     headings: list[str] = []
-    sockets = private()
     named = {"kernel_name": "python3", "language": "python"}  # a name only: the manager decides what runs
     for cell in source.cells:
         if "outputs" in cell:
@@ -150,6 +149,7 @@ def _papermill(
         headings.append(_heading(cell) or (headings[-1] if headings else ""))
         step(cell_index + 1, len(notebook.cells), headings[-1])
 
+    sockets = private()
     try:
         papermill_engines.execute_notebook_with_engine(
             ENGINE,
