@@ -93,7 +93,7 @@ def test_what_would_overturn_it_and_what_was_to_be_expected_are_quoted():
     )  # fmt: skip
     found = words.summaries(study(), outcome(), [estimate(5.0)], [bounds(0.39), net])
     assert "0.39 times the worst drift" in found.plain
-    assert "the change is +1.4 (−0.9 to +3.7)" in found.plain
+    assert "the change is +1.4 percentage points (−0.9 to +3.7)" in found.plain
     assert "worst drift" not in words.summaries(study(), outcome(), [estimate(1.0)], [bounds(0.39)]).plain
 
 

@@ -85,10 +85,7 @@ def gather(
     return Front(
         answer=answer,
         figure=_figure(executed),
-        estimates=tuple(
-            (e.title, *numbers.headline(e.headline, e.unit, e.level))
-            for e in sorted(own, key=lambda e: e.title != carrying)
-        ),
+        estimates=tuple((e.title, *_figures(e)) for e in sorted(own, key=lambda e: e.title != carrying)),
         others=_others(study, panel, estimates),
         pages=tuple((f"{e.name}.html", e.title, _opening(e)) for e in executed),
         methods=summaries["methods"] if summaries else "",
@@ -107,7 +104,7 @@ def body(front: Front, register: Register) -> tuple[str, tuple[tuple[str, str], 
     """
     tables = {
         "estimates": _table(ESTIMATES, front.estimates, register),
-        "others": _table(OTHERS, front.others, register),
+        "others": _table(OTHERS, [(what, role.capitalize(), *rest) for what, role, *rest in front.others], register),
         "checklists": _table(CHECKLISTS, front.checklists, register),
     }
     figure = outputs({"outputs": [front.figure]}, FINDINGS, register) if front.figure else ""
@@ -179,14 +176,7 @@ def _others(study: Study, panel: Panel, estimates: Sequence[Estimate]) -> tuple[
         found = next((e for e in estimates if e.outcome == outcome.name), None)
         if outcome.name != panel.outcome.name and found is not None:
             reads = words.direction(found, outcome)
-            rows.append(
-                (
-                    outcome.title,
-                    str(outcome.role),
-                    *_figures(found),
-                    reads.capitalize(),
-                )
-            )
+            rows.append((outcome.title, str(outcome.role), *_figures(found), reads.capitalize()))
     return tuple(sorted(rows, key=lambda row: row[1] != "balancing"))
 
 

@@ -51,7 +51,8 @@ def net_of_recovery(main: Estimate, asked: Sequence[Check]) -> str:
     places = numbers.decimals_for([main.headline["std_error"]])
     return (
         f"Units were picked when they were doing badly; less the recovery that was to be expected, the change is "
-        f"{numbers.signed(net, places)} ({numbers.signed(low, places)} to {numbers.signed(high, places)})."
+        f"{numbers.signed(net, places)} {main.unit} ({numbers.signed(low, places)} to "
+        f"{numbers.signed(high, places)})."
     )
 
 
