@@ -19,6 +19,7 @@ from evalkit.errors import RunError
 from evalkit.report.execute import Engine, execute
 from evalkit.report.forked import Warm, answer, ask, can_fork
 from evalkit.report.kernels import Kernels
+from evalkit.study.protocol import NOTEBOOKS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 PICTURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
@@ -192,9 +193,19 @@ def test_a_request_that_is_none_does_no_harm(warm, ran):
     assert texts(ran("print('still here')")) == ["still here\n"]
 
 
-def test_one_that_waits_for_long_computations_is_begun_first(warm):
-    names = ["data_and_design", "credibility", "synthetic_comparison", "findings"]
+def test_one_that_waits_for_shared_computations_is_begun_first(warm):
+    names = ["data_and_design", "difference_in_differences", "synthetic_comparison", "credibility", "findings"]
     paths = [Path(f"{name}.ipynb") for name in names]
-    order = [p.stem for p in Kernels(warm, "uec", "", 60).order(paths)]
-    assert order == ["credibility", "data_and_design", "synthetic_comparison", "findings"]
-    assert Kernels(None, "uec", "", 60).order(paths) == paths
+    order = [p.stem for p in Kernels(warm, "uec", "", 60, running=names).order(paths)]
+    assert order == [names[1], names[0], names[2], names[3], names[4]]
+    assert Kernels(None, "uec", "", 60, running=names).order(paths) == paths
+
+
+@pytest.mark.parametrize(
+    "running", [["findings"], ["difference_in_differences", "credibility"], ["data_and_design", "findings"], []]
+)
+def test_nothing_is_computed_for_others_where_nobody_would_share_it(warm, running):
+    paths = [Path(f"{name}.ipynb") for name in NOTEBOOKS]
+    kernels = Kernels(warm, "uec", "", 60, running=running)
+    assert kernels.sharing == []
+    assert kernels.order(paths) == paths

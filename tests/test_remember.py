@@ -36,6 +36,11 @@ def test_once_for_the_same_objects_again_for_others():
     assert Counter().asked([a, b]) == first  # another object has its own
 
 
+@pytest.fixture(scope="module")
+def outpatients():
+    return workbench.open_case("outpatients")
+
+
 def test_a_list_that_somebody_changes_is_changed_for_nobody_else():
     one = Counter()
     one.asked((1, 2)).append("mine")
@@ -78,3 +83,23 @@ def test_panels_that_a_run_has_left_are_analysed_and_no_data_are_read(monkeypatc
     again = workbench.open_case("outpatients")
     pd.testing.assert_frame_equal(again.panel.rows, own.panel.rows)
     assert again.outcome == own.outcome
+
+
+QUESTIONS = ("autocorrelation", "seasonality", "placebo_dates", "forecast_error", "pretrend_power", "bounds")
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_what_several_pages_ask_is_worked_out_once(name, outpatients):
+    design = "group_time" if name in QUESTIONS[-2:] else "its"
+    answer = getattr(outpatients, name)(outpatients.attempt(design))
+    assert answer.design == design
+    assert answer in outpatients.checks(outpatients.estimates())
+    assert getattr(outpatients, name)(outpatients.attempt(design)) is answer
+
+
+def test_no_more_designs_are_run_beside_than_the_one_that_is_shown(monkeypatch):
+    case, asked = workbench.open_case("frailty"), []
+    real = estimators.attempt
+    monkeypatch.setattr(estimators, "attempt", lambda design, panel: asked.append(design) or real(design, panel))
+    shown = case.beside()
+    assert asked == [one.design for one in shown] == ["group_time"] * len(case.others)

@@ -1,7 +1,8 @@
 """Which process the kernels of one study are forked from.
 
-Most notebooks are forked from a process that has opened the study. Those in `HEAVY` want the same long computations;
-they are forked from a second process that has made them, so that they are made once.
+Every notebook can be forked from a process that has opened the study. Those in `SHARING` want the same computations,
+all of which `WHOLE` wants; where it is run and others of them, they are forked from a second process that has made
+them, so that they are made once. Meanwhile the other notebooks run.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import shutil
 import threading
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,15 +23,17 @@ from evalkit.report.kernel import private
 if TYPE_CHECKING:
     from evalkit.panel import Panel
 
-HEAVY = ("credibility", "findings")
+WHOLE = "findings"
+SHARING = ("interrupted_time_series", "difference_in_differences", "credibility", WHOLE)
 
 
 @dataclass(eq=False)
 class Kernels:
     """The kernels of one study and outcome.
 
-    warm    what they are forked from; None where each is started anew
-    panels  of the study, as the driver has built them
+    warm     what they are forked from; None where each is started anew
+    panels   of the study, as the driver has built them
+    running  the notebooks that are run; the others of the study are as they were
     """
 
     warm: Warm | None
@@ -37,18 +41,23 @@ class Kernels:
     outcome: str
     timeout: int
     panels: dict[str, Panel] | None = None
+    running: Sequence[str] = ()
     _held: dict[bool, str] = field(default_factory=dict)
     _left: dict[str, str] = field(default_factory=dict)
     _locks: dict[bool, threading.Lock] = field(
         default_factory=lambda: {False: threading.Lock(), True: threading.Lock()}
     )
 
+    @property
+    def sharing(self) -> list[str]:
+        """The notebooks that are forked from the second process, in order; none where that would save nothing."""
+        found = [name for name in self.running if name in SHARING]
+        return found if self.warm is not None and WHOLE in found and len(found) > 1 else []
+
     def order(self, notebooks: list[Path]) -> list[Path]:
-        """The notebooks as they are best begun: one that waits for long computations first, the others last."""
-        heavy = [p for p in notebooks if p.stem in HEAVY]
-        if self.warm is None or len(heavy) <= 1:
-            return notebooks
-        return [heavy[0], *(p for p in notebooks if p not in heavy), *heavy[1:]]
+        """The notebooks as they are best begun: one that waits for the second process, then those that need not."""
+        waiting = [p for p in notebooks if p.stem in self.sharing]
+        return [*waiting[:1], *(p for p in notebooks if p not in waiting), *waiting[1:]]
 
     def execute(self, path: Path, parameters: dict[str, str], folder: Path, step: Step) -> Executed:
         """Run one notebook and write it, executed, to `folder`."""
@@ -58,7 +67,7 @@ class Kernels:
         """How a notebook is run; waits until the process that it is forked from is ready."""
         if self.warm is None:
             return Engine(self.timeout, given=self._given())
-        return Engine(self.timeout, self._at(self.warm, ahead=notebook in HEAVY))
+        return Engine(self.timeout, self._at(self.warm, ahead=notebook in self.sharing))
 
     def _given(self) -> tuple[tuple[str, str], ...]:
         """What kernels that are started anew have in their environment: where the panels are."""

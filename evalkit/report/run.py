@@ -178,9 +178,11 @@ def _start(
         record = manifest(study, panel, notebooks, options.by)
         parameters = {"collaborative": _named(study), "outcome": outcome.name}
         former = out / report_name(study, outcome.name)
+        again = set() if options.force else fresh.reusable(former, record["inputs"])
         if means.cluster is None:
+            running = [path.stem for path in notebooks if path.stem not in again]
             kernels: Kernels | Sent = Kernels(
-                means.warm, parameters["collaborative"], outcome.name, options.timeout, panels
+                means.warm, parameters["collaborative"], outcome.name, options.timeout, panels, running
             )
         else:
             kernels = _sent(means.cluster, study, notebooks, record, former, options.timeout)
@@ -189,7 +191,6 @@ def _start(
         return Outcome(name, None, tuple(str(fault) for fault in error.faults))
     except Exception as error:  # noqa: BLE001 - a defect met by one study must not stop the others
         return Outcome(name, None, (f"failed unexpectedly ({type(error).__name__}: {error})",))
-    again = set() if options.force else fresh.reusable(former, record["inputs"])
     task = Task(study, panel, former.name, folder, notebooks, kernels, record, former, again)
     submitted = {p: means.pool.submit(_one, p, parameters, task, progress) for p in kernels.order(notebooks)}
     task.running = [submitted[path] for path in notebooks]

@@ -11,18 +11,18 @@ from evalkit.estimate import Check, Estimate, Refusal
 from evalkit.panel import Panel
 from evalkit.remember import remembered
 from evalkit.study import Outcome, Study
-from evalkit.workbench.chosen import COMPARED, SYNTHETIC, WITHOUT_COMPARISON, designs, first, weighed
+from evalkit.workbench.asked import Asked
+from evalkit.workbench.chosen import SYNTHETIC, WITHOUT_COMPARISON, designs, first, weighed
 
 STAGGERED = ("group_time", "imputation", "interaction_weighted", "two_stage", "extended_twoway", "stacked")
 AT_ONCE = ("group_time", "imputation", "twoway", "event_study")
 SENSITIVITY = ("interaction_weighted", "extended_twoway")  # put to pseudo-collaboratives beside them
 SPECIFICATIONS = 240  # of a comparison, that a report shows
 DRAWS = placebos.Draws(whole=60)
-HALF_YEAR = {"month": 6, "quarter": 2, "year": 1}
 
 
 @dataclass(frozen=True, eq=False)
-class Case(spc.Varying):
+class Case(Asked, spc.Varying):
     """A study with a panel for every outcome; `outcome` is the one that is looked at.
 
     What takes long is worked out once and kept in `memory`.
@@ -98,8 +98,13 @@ class Case(spc.Varying):
 
     def beside(self) -> list[Estimate | Refusal]:
         """For every other outcome, the first design that could be computed, or why none could."""
-        return [first(self.estimates(o.name)) for o in self.others]
+        return [self.leading(o.name) for o in self.others]
 
+    def leading(self, outcome: str) -> Estimate | Refusal:
+        """The first of an outcome's designs that can be computed, else why the first cannot; no later one is run."""
+        return first(self.attempt(design, outcome) for design in designs(self.panels[outcome]))
+
+    @remembered
     def checks(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """Every check that bears on the finding, asked of `estimates` as `estimates()` returns them."""
         *comparative, series = estimates
@@ -113,7 +118,7 @@ class Case(spc.Varying):
             *(one for one in self.sensitivity(estimates) if one.verdict != "not applicable"),
             *(check for one in comparative for check in self.trend_checks(one)),
             *self.series_checks(series, carrying=carrying),
-            checks.agreement(estimates, self.panel, record),
+            self.agreement(record, estimates),
         ]
         pairs = zip(self.beside(), self.others, strict=True)
         return asked + [checks.balancing(e, o) for e, o in pairs if o.role == "balancing"]
@@ -133,18 +138,6 @@ class Case(spc.Varying):
         """Risk of bias and reporting checklists: what the run says, what the protocol says, what is unanswered."""
         return appraise(self.study, self.outcome, estimates, asked, self.panel)
 
-    def trend_checks(self, estimate: Estimate | Refusal) -> list[Check]:
-        """The questions put to the course before joining of one comparison between units."""
-        if estimate.design in SYNTHETIC:
-            return [checks.synthetic_fit(estimate), checks.placebo_units(estimate)]
-        if estimate.design != COMPARED[0]:
-            return [checks.parallel_trends(estimate)]
-        return [checks.parallel_trends(estimate), checks.pretrend_power(estimate), self.bounds(estimate)]
-
-    def bounds(self, estimate: Estimate | Refusal) -> Check:
-        """How far trends may have parted, measured by means of half a year: months alone are mostly chance."""
-        return checks.sensitivity_bounds(estimate, self.panel, block=HALF_YEAR[self.study.frequency])
-
     @property
     def calibrated(self) -> tuple[str, ...]:
         """The designs that are put to pseudo-collaboratives."""
@@ -161,13 +154,21 @@ class Case(spc.Varying):
 
     def calibration_checks(self, record: placebos.Calibration, estimates: list[Estimate | Refusal]) -> list[Check]:
         """Each design's record, with its estimate among what it finds where there is nothing."""
-        return [checks.calibration(record, one) for one in estimates]
+        return [self._calibrated(record, one) for one in estimates]
+
+    @remembered
+    def _calibrated(self, record: placebos.Calibration, estimate: Estimate | Refusal) -> Check:
+        return checks.calibration(record, estimate)
 
     @remembered
     def returning(self, estimates: list[Estimate | Refusal]) -> list[Check]:
         """What the entry rule alone would have given, and each comparison between units net of it."""
         compared = [e for e in estimates if e.design not in WITHOUT_COMPARISON]
-        return [checks.regression_to_the_mean(self.panel, e) for e in compared or estimates]
+        return [self._returned(e) for e in compared or estimates]
+
+    @remembered
+    def _returned(self, estimate: Estimate | Refusal) -> Check:
+        return checks.regression_to_the_mean(self.panel, estimate)
 
     @remembered
     def sensitivity(self, estimates: list[Estimate | Refusal]) -> list[Check]:
@@ -211,8 +212,9 @@ class Case(spc.Varying):
         """The design that carries the finding without each wave and each region: shown, for they may well differ."""
         return [checks.leave_out(self.panel, weighed(estimates), by=by) for by in ("wave", "region")]
 
-    def agreement(self, record: placebos.Calibration, estimates: list[Estimate | Refusal]) -> Check:
-        """Every design against the one that carries the finding; for its table, and where a record is at hand."""
+    @remembered
+    def agreement(self, record: placebos.Calibration | None, estimates: list[Estimate | Refusal]) -> Check:
+        """Every design against the one that carries the finding, by a record where one is at hand."""
         return checks.agreement(estimates, self.panel, record)
 
     def _record(self, estimates: list[Estimate | Refusal]) -> placebos.Calibration | None:
@@ -226,31 +228,9 @@ class Case(spc.Varying):
         """Regression to the mean and false positives of the design that carries the finding."""
         if record is None:
             return []
-        returning = checks.regression_to_the_mean(self.panel, weighed(estimates))
-        return [returning, checks.calibration(record, first(estimates))]
+        return [self._returned(weighed(estimates)), self._calibrated(record, first(estimates))]
 
     def family(self) -> Check:
         """All outcomes together, each by the first design that could be computed, allowing for how many there are."""
         every = [self.outcome, *self.others]
-        return checks.family([first(self.estimates(o.name)) for o in every], every)
-
-    def series_checks(self, series: Estimate | Refusal, *, carrying: bool) -> list[Check]:
-        """The questions put to the interrupted time series.
-
-        carrying  whether the finding rests on it: then those are asked too that refit it dozens of times
-        """
-        if isinstance(series, Refusal):
-            return [checks.autocorrelation(series)]
-        asked = [
-            checks.autocorrelation(series, self.panel),
-            checks.seasonality(series),
-            checks.placebo_dates(self.panel, series),
-            checks.forecast_error(self.panel, series),
-        ]
-        if carrying:
-            asked += [
-                checks.influence(self.panel, series),
-                checks.specification_curve(self.panel, series),
-                checks.detectable(self.panel, series),
-            ]
-        return asked
+        return checks.family([self.leading(o.name) for o in every], every)

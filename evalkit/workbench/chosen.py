@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from evalkit.estimate import Estimate, Refusal
 from evalkit.estimators._did.headline import DESIGNS as WEIGHED
 from evalkit.panel import Panel
@@ -29,6 +31,11 @@ def weighed(estimates: list[Estimate | Refusal]) -> Estimate | Refusal:
     return found[0] if found else first(estimates)
 
 
-def first(estimates: list[Estimate | Refusal]) -> Estimate | Refusal:
+def first(estimates: Iterable[Estimate | Refusal]) -> Estimate | Refusal:
     """The first estimate that could be computed, which carries the finding; else the first refusal."""
-    return next((e for e in estimates if isinstance(e, Estimate)), estimates[0])
+    refused = []
+    for one in estimates:
+        if isinstance(one, Estimate):
+            return one
+        refused.append(one)
+    return refused[0]

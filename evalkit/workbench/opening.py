@@ -43,10 +43,7 @@ def hold(collaborative: str, outcome: str, *, ahead: bool, panels: dict[str, Pan
     case = open_case(collaborative, outcome) if panels is None else _case(panels, outcome)
     HELD[collaborative, outcome] = case
     if ahead:
-        estimates = case.estimates()
-        case.calibration()
-        case.returning(estimates)
-        case.sensitivity(estimates)
+        case.checks(case.estimates())
 
 
 def open_baseline(collaborative: str, outcome: str = "") -> Panel:
