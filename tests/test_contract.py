@@ -217,6 +217,9 @@ def test_an_estimate_survives_being_stored(panel, design):
     for frame in ("terms", "path", "events"):
         pd.testing.assert_frame_equal(getattr(again, frame), getattr(found, frame), check_dtype=False)
     assert np.array_equal(again.covariance, found.covariance)
+    brief = estimates.terms_of(stored, "month")
+    pd.testing.assert_frame_equal(brief.tidy(), again.tidy())
+    assert (brief.title, brief.level, brief.comparison_only) == (found.title, found.level, found.comparison_only)
     assert (again.counts, again.method, again.warnings, again.exposure) == (
         found.counts,
         found.method,

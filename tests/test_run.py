@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.metadata import distributions
 from pathlib import Path
 
 import nbformat
@@ -104,7 +105,9 @@ def test_the_manifest_holds_the_hashes_of_what_was_used(capsys, workspace):
 
     assert [d["sha256"] for d in record["data"]] == [sha256(data)]
     assert record["code"]["notebooks"] == {"quick.ipynb": sha256(workspace / "notebooks" / "quick.ipynb")}
-    assert record["environment"]["packages"]["pandas"] == pd.__version__
+    packages = record["environment"]["packages"]
+    assert packages["pandas"] == pd.__version__
+    assert packages == {found.metadata["Name"].lower(): found.version for found in distributions()}
 
 
 def test_two_runs_differ_only_in_time(capsys, workspace):

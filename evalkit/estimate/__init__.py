@@ -15,7 +15,7 @@ from evalkit.estimate.frames import (
     empty,
     framed,
 )
-from evalkit.estimate.restored import restore, stack
+from evalkit.estimate.restored import restore, stack, terms_of
 
 __all__ = [
     "CELLS",
@@ -35,4 +35,5 @@ __all__ = [
     "framed",
     "restore",
     "stack",
+    "terms_of",
 ]

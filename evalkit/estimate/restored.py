@@ -47,6 +47,11 @@ def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
     )
 
 
+def terms_of(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
+    """As `restore`, but with no row in the frames behind the terms: for who reads the terms of many estimates."""
+    return restore({**stored, **{name: [] for name in FRAMES}, "covariance": []}, frequency)
+
+
 def stack(estimates: list[Estimate]) -> pd.DataFrame:
     """The terms of several estimates in one frame."""
     return pd.concat([e.tidy() for e in estimates], ignore_index=True)

@@ -17,7 +17,8 @@ _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
 )
 _CSS_LOADS = re.compile(r"@import|url\(\s*['\"]?(?!data:)", re.IGNORECASE)
-_HEADING = re.compile(r"h[1-6]")
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_READ = ("style", "title", "caption", "figcaption", *_HEADINGS)  # whose text is looked at
 
 
 def problems(html: str) -> list[str]:
@@ -46,6 +47,7 @@ class _Page(HTMLParser):
         self.title = ""
         self.lang = ""
         self._open: list[str] = []
+        self._within = dict.fromkeys(_READ, 0)  # how many of them are open
         self._captions: list[str] = []
         self._figure: tuple[list[str], str] = ([], "")  # descriptions of its images, caption
 
@@ -55,6 +57,8 @@ class _Page(HTMLParser):
         self._note(tag, given)
         if tag not in _VOID and tag not in UNENDED:
             self._open.append(tag)
+            if tag in self._within:
+                self._within[tag] += 1
         if tag == "table":
             self._captions.append("")
         elif tag == "figure":
@@ -64,7 +68,7 @@ class _Page(HTMLParser):
             self.found.extend(_image(given))
         elif tag == "th" and given.get("scope") not in _SCOPES:
             self.found.append("a table header has no scope")
-        elif _HEADING.fullmatch(tag):
+        elif tag in _HEADINGS:
             self.headings.append((int(tag[1]), ""))
 
     def _note(self, tag: str, given: dict[str, str]) -> None:
@@ -78,21 +82,26 @@ class _Page(HTMLParser):
             self.targets.append(given["href"][1:])
 
     def handle_data(self, data: str) -> None:
-        if "style" in self._open and _CSS_LOADS.search(data):
+        within = self._within
+        if within["style"] and _CSS_LOADS.search(data):
             self.found.append("the style sheet loads something from outside")
-        if "title" in self._open:
+        if within["title"]:
             self.title += data
-        if "caption" in self._open and self._captions:
+        if within["caption"] and self._captions:
             self._captions[-1] += data
-        if "figcaption" in self._open:
+        if within["figcaption"]:
             self._figure = (self._figure[0], self._figure[1] + data)
-        if any(_HEADING.fullmatch(tag) for tag in self._open) and self.headings:
+        if self.headings and any(within[heading] for heading in _HEADINGS):
             level, text = self.headings[-1]
             self.headings[-1] = (level, text + data)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self._open:
-            del self._open[len(self._open) - 1 - self._open[::-1].index(tag) :]
+            last = len(self._open) - 1 - self._open[::-1].index(tag)
+            for closed in self._open[last:]:
+                if closed in self._within:
+                    self._within[closed] -= 1
+            del self._open[last:]
         if tag == "table" and self._captions and not self._captions.pop().strip():
             self.found.append("a table has no caption")
         alts, caption = self._figure

@@ -28,6 +28,7 @@ START_SECONDS = 120
 ENGINE = "nbclient"  # papermill's own
 LONGEST_ERROR = 500  # characters
 MOST_SHOWN = 20_000_000  # characters that one cell may show
+LONGEST_FIGURE = 24  # characters
 
 Step = Callable[[int, int, str], None]  # cell number, cells in all, heading above it
 
@@ -249,9 +250,12 @@ def _shortened(notebook: nbformat.NotebookNode) -> Failure | None:
 
 
 def _size(value: Any) -> int:  # noqa: ANN401 - any part of an output
+    """Characters of the texts in it; a figure counts as the longest that there is."""
     if isinstance(value, dict):
         return sum(map(_size, value.values()))
-    return sum(map(_size, value)) if isinstance(value, list) else len(str(value))
+    if isinstance(value, list):
+        return sum(map(_size, value))
+    return len(value) if isinstance(value, str) else LONGEST_FIGURE
 
 
 def payloads(notebook: nbformat.NotebookNode, kind: str) -> list[Any]:

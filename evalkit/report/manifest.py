@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import subprocess
 from functools import cache
@@ -17,6 +18,7 @@ from evalkit.panel import Panel
 from evalkit.report import fresh
 from evalkit.study import Study
 
+_SAYS_NAME, _SAYS_VERSION = (re.compile(rf"^{line}:(.+)$", re.MULTILINE) for line in ("Name", "Version"))
 MOST_FILES = 5  # data files named on a page
 NAMED = ("pandas", "numpy", "statsmodels", "linearmodels", "papermill", "matplotlib", "seaborn")
 
@@ -71,9 +73,15 @@ def manifest(study: Study, panel: Panel, notebooks: list[Path], by: str = "") ->
 
 @cache
 def _packages() -> dict[str, str]:
-    """Name and version of everything installed; each time `metadata` is asked for, a file is read."""
-    known = [found.metadata for found in distributions()]
-    return dict(sorted((about["Name"].lower(), about["Version"]) for about in known if about["Name"]))
+    """Name and version of everything installed, from the two lines that say them.
+
+    `metadata` would take in every line of every file, which is long for what is wanted.
+    """
+    texts = (found.read_text("METADATA") or found.read_text("PKG-INFO") or "" for found in distributions())
+    known = (
+        tuple(re.search(rf"^{key}: *(.+)$", text, re.MULTILINE) for key in ("Name", "Version")) for text in texts
+    )
+    return dict(sorted((name[1].strip().lower(), version[1].strip()) for name, version in known if name and version))
 
 
 def _day(retrieved: object) -> str | None:

@@ -14,7 +14,7 @@ import pandas as pd
 from evalkit import periods
 from evalkit.appraisal import COLUMNS
 from evalkit.errors import RunError
-from evalkit.estimate import Estimate, restore, stack
+from evalkit.estimate import Estimate, stack, terms_of
 from evalkit.panel import Panel
 from evalkit.report import fresh
 from evalkit.report.execute import Executed, payloads
@@ -40,7 +40,7 @@ def write_report(
     failures = [_failure_line(study, e) for e in executed if e.failure]
     failures += _pages(folder, _context(study, panel, executed, record), executed)
     stored = shown(executed)
-    estimates = [restore(one, study.frequency) for one in stored]
+    estimates = [terms_of(one, study.frequency) for one in stored]
     front = gather(study, panel, executed, estimates, record | {"failures": failures})
     failures += _whole(folder, _context(study, panel, executed, record), executed, front)
     write_text(folder / "estimates.csv", _csv(estimates))
