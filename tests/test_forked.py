@@ -209,3 +209,9 @@ def test_nothing_is_computed_for_others_where_nobody_would_share_it(warm, runnin
     kernels = Kernels(warm, "uec", "", 60, running=running)
     assert kernels.sharing == []
     assert kernels.order(paths) == paths
+
+
+def test_a_notebook_may_bring_the_debugger_that_its_kernel_does_without(ran):
+    done = ran("import sys\nprint('debugpy' in sys.modules)", "import debugpy\nprint(debugpy.__name__)")
+    assert done.failure is None
+    assert texts(done) == ["False\n", "debugpy\n"]

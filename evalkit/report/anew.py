@@ -13,16 +13,30 @@ import gc
 import sys
 from typing import Any
 
+DEBUGGER = "debugpy"
+
 
 def main(arguments: list[str]) -> None:
     """Import what notebooks use, then be the kernel of a connection file until it is ended."""
     gc.disable()
     with contextlib.suppress(ImportError):  # a notebook that needs it meets and reports it
-        from ipykernel import debugger  # noqa: F401
-
-        from evalkit import plots, tables, words, workbench  # noqa: F401
+        imported()
     settled()
     serve(arguments)
+
+
+def imported() -> None:
+    """Import what a kernel and its notebook use, but for the debugger, which nobody can reach here."""
+    absent = DEBUGGER not in sys.modules
+    if absent:
+        sys.modules[DEBUGGER] = None  # type: ignore[assignment]  # so it is not found
+    try:
+        from ipykernel import debugger, kernelapp, zmqshell  # noqa: F401
+    finally:
+        if absent:
+            del sys.modules[DEBUGGER]
+
+    from evalkit import plots, tables, words, workbench  # noqa: F401
 
 
 def settled() -> None:

@@ -38,11 +38,7 @@ def main(path: str) -> None:
     """Import what notebooks use, say so on standard output, and serve until standard input ends."""
     gc.disable()  # until all is imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's, which ends this process itself
-    import numpy as np  # noqa: F401
-    from ipykernel import debugger, kernelapp, zmqshell  # noqa: F401
-
-    from evalkit import plots, tables, words, workbench  # noqa: F401
-
+    anew.imported()
     listener = _listen(path)
     os.write(1, READY)
     serve(listener, sys.stdin.fileno())
