@@ -88,6 +88,7 @@ def ours(study: str, folder: str) -> list[list[str]]:
 
 
 def main(study: str = "uec", pairs: str = "3", kind: str = "whole") -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled code is kept, as on a user's machine, for both
     if kind == "light":
         with tempfile.TemporaryDirectory() as top:
             names = short(Path(top), study)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html import escape
 from xml.etree.ElementTree import Element
 
@@ -32,6 +33,7 @@ _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 _ESCAPED = re.compile(r"\\([%&#_$])")
 
 
+@lru_cache(maxsize=1024)
 def mathml(tex: str, *, display: bool, where: str = "") -> str:
     """One equation as a `math` element whose `alttext` is its TeX.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from html import escape
 
 from pygments.lexers.python import PythonLexer
@@ -17,6 +18,7 @@ _CLASSES = (
 )
 
 
+@lru_cache(maxsize=1024)  # a cell stands on its own page and in the report as one file; studies have the same cells
 def highlight(source: str) -> str:
     """Python source, escaped, with keywords, strings, numbers and comments in spans."""
     runs: list[tuple[str, str]] = []
