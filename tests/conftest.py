@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: threads cost more than they give
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from evalkit.panel import build
+from evalkit.report import forked
 from evalkit.study import load
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -78,3 +81,39 @@ def reference(make):
         return make.panel(rows[["unit", "period", "y"]], rollout, window=window, **changes)
 
     return build_case
+
+
+class Shared(forked.Warm):
+    """A warm process that holds no study: the runs of many tests, each with a home of its own, fork kernels from it."""
+
+    def opened(self, *_):
+        return self.wait()
+
+    def ahead(self, *_, **__):
+        return self.wait()
+
+
+@pytest.fixture(scope="session")
+def warm_process():
+    """One for all tests of this process, started by the first that asks; it knows no home. None where none forks."""
+    if sys.platform != "linux":
+        yield None
+        return
+    with pytest.MonkeyPatch.context() as patched:
+        for name in [name for name in os.environ if name.startswith("EVALKIT_")]:
+            patched.delenv(name)
+        made = Shared()
+    with made:
+        yield made
+
+
+@pytest.fixture
+def quick_kernels(monkeypatch, warm_process):
+    """Runs of this test fork their kernels from the shared process, and do not import everything for each.
+
+    What a run is asked for with `--no-fork` starts its kernels anew as ever; that both give the same pages, and that
+    a run's own warm process does, is the business of `test_forked`.
+    """
+    if warm_process is not None:
+        monkeypatch.setattr("evalkit.report.run.Warm", lambda: nullcontext(warm_process))
+        monkeypatch.setattr(forked, "PASSED", (*forked.PASSED, "EVALKIT_HOME", "EVALKIT_REPORTS"))

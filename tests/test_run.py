@@ -43,7 +43,7 @@ FIT = (
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
+def workspace(tmp_path, monkeypatch, quick_kernels):
     """A small workbench of its own: the uec demonstration and one quick notebook."""
     home = tmp_path / "home"
     (home / "data" / "collaboratives").mkdir(parents=True)
@@ -53,7 +53,6 @@ def workspace(tmp_path, monkeypatch):
     (home / "notebooks").mkdir()
     nbformat.write(notebook("## A result", FIT), home / "notebooks" / "quick.ipynb")
     monkeypatch.setenv("EVALKIT_HOME", str(home))
-    monkeypatch.setenv("EVALKIT_FORK", "0")  # a warm process costs more than one quick notebook gains
     return home
 
 
