@@ -107,6 +107,13 @@ def warm_process():
         yield made
 
 
+def forking(patched, process):
+    """Have runs fork their kernels from a shared process, where there is one."""
+    if process is not None:
+        patched.setattr("evalkit.report.run.Warm", lambda: nullcontext(process))
+        patched.setattr(forked, "PASSED", (*forked.PASSED, "EVALKIT_HOME", "EVALKIT_REPORTS"))
+
+
 @pytest.fixture
 def quick_kernels(monkeypatch, warm_process):
     """Runs of this test fork their kernels from the shared process, and do not import everything for each.
@@ -114,6 +121,4 @@ def quick_kernels(monkeypatch, warm_process):
     What a run is asked for with `--no-fork` starts its kernels anew as ever; that both give the same pages, and that
     a run's own warm process does, is the business of `test_forked`.
     """
-    if warm_process is not None:
-        monkeypatch.setattr("evalkit.report.run.Warm", lambda: nullcontext(warm_process))
-        monkeypatch.setattr(forked, "PASSED", (*forked.PASSED, "EVALKIT_HOME", "EVALKIT_REPORTS"))
+    forking(monkeypatch, warm_process)
