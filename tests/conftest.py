@@ -51,9 +51,16 @@ class Maker:
     def write(self, rows: pd.DataFrame, rollout: pd.DataFrame, /, **changes) -> Path:
         rows.to_csv(self.folder / "panel.csv", index=False)
         rollout.to_csv(self.folder / "rollout.csv", index=False)
+        return self.declare(**changes)
+
+    def declare(self, **changes) -> Path:
+        """Write the protocol alone, beside the data that are there."""
         path = self.folder / "case.yml"
         path.write_text(yaml.safe_dump(self.protocol(**changes), sort_keys=False), encoding="utf-8")
         return path
+
+    def declared(self, **changes):
+        return load(self.declare(**changes))
 
     def study(self, rows, rollout, /, **changes):
         return load(self.write(rows, rollout, **changes))
