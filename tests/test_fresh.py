@@ -10,7 +10,7 @@ import sys
 import nbformat
 import pytest
 from conftest import forking
-from test_run import FIT, made, notebook, run
+from test_run import made, notebook, run
 
 from evalkit.cli import main
 

@@ -379,7 +379,9 @@ def test_each_side_of_neighbours_is_the_fit_on_its_rows(panel, design):
 
 @pytest.mark.parametrize("design", ["group_time", "imputation"])
 def test_the_difference_varies_as_much_as_its_error_says(panel, design):
-    p = panel(model={design: {"inference": "analytic"}})  # the error is the same; intervals of each side are not asked
+    p = panel(
+        model={design: {"inference": "analytic"}}
+    )  # the error is the same; intervals of each side are not asked
     arrays, gone = layout(p), p.units.index.isin(near(p)[0])
     never = p.units["cohort"].isna().to_numpy()
     random, drawn = np.random.default_rng(3), []
