@@ -242,7 +242,7 @@ def test_welch_of_three_groups_is_that_of_statsmodels():
 
 @pytest.mark.parametrize("clusters", [8, 12, 20])
 def test_the_wild_bootstrap_counts_by_its_formula_and_keeps_its_draws(clusters):
-    """p by the module's formula on the draws, to the last bit, however often it is asked; the ends are where p turns."""
+    """p by the module's formula on the draws, to the last bit, however often asked; at the ends p turns."""
     rng = np.random.default_rng(clusters)
     e, d = rng.normal(size=clusters), rng.uniform(0.5, 1.5, clusters)
     d /= d.sum()
