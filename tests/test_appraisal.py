@@ -473,7 +473,7 @@ case = workbench.open_case(collaborative, outcome)
 tables.risk_of_bias(appraise(case.study, case.outcome, [], [], case.panel))"""
 
 
-def test_a_run_writes_what_a_notebook_showed(tmp_path, monkeypatch, capsys):
+def test_a_run_writes_what_a_notebook_showed(tmp_path, monkeypatch, capsys, quick_kernels):
     (tmp_path / "notebooks").mkdir()
     for part in ("collaboratives", "demo"):
         (tmp_path / "data" / part).mkdir(parents=True)

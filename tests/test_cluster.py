@@ -40,7 +40,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning")  
 ROOT = Path(__file__).parents[1]
 DESIGNS = ("group_time", "synthetic_did", "its")
 FEW = Draws(40, 24, 40)
-WAIT = "import time\ntime.sleep(3)"
+WAIT = "import time\ntime.sleep(2)"
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_a_report_made_on_a_cluster_is_that_of_this_machine(capsys, workspace, w
     looks += "print(catalogue.earlier_looks(case.study, case.outcome.name))"
     nbformat.write(notebook("## A result", FIT, looks), workspace / "notebooks" / "quick.ipynb")
     earlier = looks_record((Look(outcome="within_4h", last="2025-06", plan="p", date="2025-07-01"),))
-    assert run(capsys, "uec", "--no-fork")[0] == 0
+    assert run(capsys, "uec")[0] == 0
     for how in (("--no-fork",), ("--scheduler", workers.scheduler_address)):
         (workspace / "reports" / "uec" / "looks.json").write_text(json.dumps(earlier), encoding="utf-8")
         code, _, err = run(capsys, "uec", "--force", *how)
@@ -158,7 +158,7 @@ def test_a_failing_cell_is_reported_as_it_is_here(capsys, workspace, workers):  
 
 @contextmanager
 def killing(workers):
-    """Kills the first worker that is at work, a second after it began."""
+    """Kills the first worker that is at work, half a second after it began."""
     killed, until = [], time.monotonic() + 30
     client = distributed.Client(workers.scheduler_address, set_as_default=False)
 
@@ -166,7 +166,7 @@ def killing(workers):
         while time.monotonic() < until and not killed:
             busy = [place for place, keys in client.processing().items() if any("common" not in key for key in keys)]
             if busy:
-                time.sleep(1)
+                time.sleep(0.5)
                 killed.extend(client.run(os.getpid, workers=busy[:1]).values())
                 os.kill(killed[0], signal.SIGKILL)
             time.sleep(0.05)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -50,10 +51,13 @@ NOTED = {"did_unbalanced": {"dr"}}  # DRDID adds where the derivative subtracts:
 
 @pytest.fixture(scope="module")
 def panel(tmp_path_factory):
-    """A reference case as a panel: `panel(case, **protocol changes)`; each is built once."""
-    kept = {}
+    """A reference case as a panel: `panel(case, **protocol changes)`; each is built once.
 
-    def built(case, only=None, measure="outcome", **changes):
+    Options of designs change no row: panels that differ in them alone are one panel with protocols of their own.
+    """
+    kept, studied = {}, {}
+
+    def built(case, only=None, measure="outcome", model=None, **changes):
         key = json.dumps([case, only is not None, measure, changes], sort_keys=True)
         if key not in kept:
             data = pd.read_csv(REFERENCE / f"{case}.csv", dtype={"first_treated": str})
@@ -64,10 +68,15 @@ def panel(tmp_path_factory):
             table = data.groupby("unit")[["joined", "region", "x"]].first().reset_index()
             window = [data["period"].min()[:7], data["period"].max()[:7]]
             source = {"reader": "csv", "path": "panel.csv", "gaps": "allow"}
-            changes = {"horizons": [2], "outcomes": [outcome], "source": source, **changes}
+            changes = {"horizons": [2], "outcomes": [outcome], "source": source, "window": window, **changes}
             changes["rollout"] = {"path": "rollout.csv", "region": "region"}
-            kept[key] = Maker(tmp_path_factory.mktemp("study")).panel(rows, table, window=window, **changes)
-        return kept[key]
+            maker = Maker(tmp_path_factory.mktemp("study"))
+            kept[key] = maker, changes, maker.panel(rows, table, **changes)
+        maker, changes, found = kept[key]
+        key += json.dumps(model, sort_keys=True)
+        if key not in studied:
+            studied[key] = replace(found, study=maker.declared(**changes, model=model)) if model else found
+        return studied[key]
 
     return built
 

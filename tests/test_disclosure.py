@@ -506,7 +506,7 @@ MARKED = re.compile(rb'"id": "[0-9a-f]{8}"|[0-9a-f]{64}|\d{4}-\d{2}-\d{2}[T ]\d{
 
 
 @pytest.fixture
-def workbench(tmp_path, monkeypatch):
+def workbench(tmp_path, monkeypatch, quick_kernels):
     """A workbench of its own with a study of small counts, a page that shows the data and one that shows results."""
 
     def made(rule, notebooks=("data_and_design", "quick")):

@@ -70,7 +70,7 @@ def ended(pid, seconds=10.0):
 
 
 def test_the_pages_are_those_of_kernels_started_anew(capsys, workspace, monkeypatch):  # noqa: F811
-    monkeypatch.delenv("EVALKIT_FORK")
+    monkeypatch.setattr("evalkit.report.run.Warm", Warm)  # the run's own
     assert can_fork()
     pages = {}
     for how in ((), ("--no-fork",)):

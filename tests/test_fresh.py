@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
 import nbformat
 import pytest
-from test_run import FIT, notebook, run, workspace  # noqa: F401 - a fixture
+from conftest import forking
+from test_run import made, notebook, run
 
 from evalkit.cli import main
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory, warm_process):
+    """A workbench with two notebooks and a report of them, made once, and a copy to put it back from."""
+    top = tmp_path_factory.mktemp("fresh")
+    with pytest.MonkeyPatch.context() as patched:
+        forking(patched, warm_process)
+        home = made(top, patched)
+        protocol = home / "data" / "collaboratives" / "uec.yml"
+        text = protocol.read_text(encoding="utf-8").replace("notebooks: [quick]", "notebooks: [quick, other]")
+        protocol.write_text(text, encoding="utf-8")
+        nbformat.write(notebook("## Another", "print(6 * 7)"), home / "notebooks" / "other.ipynb")
+        assert main(["run", "uec"]) == 0
+    shutil.copytree(home, top / "kept", symlinks=True)
+    return home, top / "kept"
+
+
 @pytest.fixture
-def ran(capsys, workspace):  # noqa: F811
-    """A workspace with two notebooks and a report of them."""
-    protocol = workspace / "data" / "collaboratives" / "uec.yml"
-    text = protocol.read_text(encoding="utf-8").replace("notebooks: [quick]", "notebooks: [quick, other]")
-    protocol.write_text(text, encoding="utf-8")
-    nbformat.write(notebook("## Another", "print(6 * 7)"), workspace / "notebooks" / "other.ipynb")
-    code, _, _ = run(capsys, "uec")
-    assert code == 0
-    return workspace
+def ran(once, monkeypatch, quick_kernels):
+    """The workbench where its report was made, as it was then, whatever the test before did to it."""
+    home, kept = once
+    shutil.rmtree(home)
+    shutil.copytree(kept, home, symlinks=True)
+    monkeypatch.setenv("EVALKIT_HOME", str(home))
+    return home
 
 
 def report(home):

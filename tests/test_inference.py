@@ -13,6 +13,7 @@ from scipy import stats
 
 from evalkit import inference
 from evalkit.errors import DesignError
+from evalkit.inference.wild_cluster import wild
 
 FINITE = st.floats(-1e6, 1e6, allow_nan=False)
 POSITIVE = st.floats(1e-3, 1e6)
@@ -237,3 +238,27 @@ def test_welch_of_three_groups_is_that_of_statsmodels():
     assert [statistic, df, p_value] == pytest.approx([expected.statistic, expected.df[1], expected.pvalue], rel=1e-9)
     with pytest.raises(DesignError, match="one group"):
         inference.welch(means[:1], variances[:1], np.array([3.0]))
+
+
+@pytest.mark.parametrize("clusters", [8, 12, 20])
+def test_the_wild_bootstrap_counts_by_its_formula_and_keeps_its_draws(clusters):
+    """p by the module's formula on the draws, to the last bit, however often asked; at the ends p turns."""
+    rng = np.random.default_rng(clusters)
+    e, d = rng.normal(size=clusters), rng.uniform(0.5, 1.5, clusters)
+    d /= d.sum()
+    made = wild(0.3, float(np.sqrt(e @ e)), clusters, (lambda v: (v @ e, v * e), lambda v: (v @ d, v * d)))
+    top, below = made.top.copy(), made.below.copy()
+    for null in (0.0, 0.3, -2.0, 0.0):
+        r = made.theta - null
+        size = below[:, 0] + 2 * r * below[:, 1] + r**2 * below[:, 2]
+        drawn = np.abs(top[:, 0] + r * top[:, 1]) / np.sqrt(np.maximum(size, 1e-300))
+        n, more = len(drawn), 0 if made.enumerated else 1
+        assert made.p_value(null) == (more + (drawn >= abs(r) / made.std_error - 1e-9).sum()) / (more + n)
+    low, high = made.interval(0.9)
+    assert made.interval(0.9) == (low, high)
+    assert made.interval(0.8) != (low, high)
+    for end, out in ((low, -1e-6), (high, 1e-6)):
+        assert made.p_value(end - out) > 0.1 - 1e-12
+        assert made.p_value(end + out) <= 0.1 + 1e-12
+    assert (made.top == top).all()
+    assert (made.below == below).all()

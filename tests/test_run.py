@@ -43,19 +43,23 @@ FIT = (
 )
 
 
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    """A small workbench of its own: the uec demonstration and one quick notebook."""
-    home = tmp_path / "home"
+def made(folder, patched):
+    """A small workbench in a folder: the uec demonstration and one quick notebook."""
+    home = folder / "home"
     (home / "data" / "collaboratives").mkdir(parents=True)
     shutil.copytree(ROOT / "data" / "demo", home / "data" / "demo")
     text = (ROOT / "data" / "collaboratives" / "uec.yml").read_text(encoding="utf-8")
     (home / "data" / "collaboratives" / "uec.yml").write_text(text + "\nnotebooks: [quick]\n", encoding="utf-8")
     (home / "notebooks").mkdir()
     nbformat.write(notebook("## A result", FIT), home / "notebooks" / "quick.ipynb")
-    monkeypatch.setenv("EVALKIT_HOME", str(home))
-    monkeypatch.setenv("EVALKIT_FORK", "0")  # a warm process costs more than one quick notebook gains
+    patched.setenv("EVALKIT_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch, quick_kernels):
+    """That of one test."""
+    return made(tmp_path, monkeypatch)
 
 
 def run(capsys, *arguments):
@@ -112,8 +116,8 @@ def test_the_manifest_holds_the_hashes_of_what_was_used(capsys, workspace):
 
 def test_two_runs_differ_only_in_time(capsys, workspace):
     pages = []
-    for _ in range(2):
-        run(capsys, "uec", "--force")
+    for how in ((), ("--no-fork",)):  # kernels that hash texts in different ways
+        run(capsys, "uec", "--force", *how)
         record = json.loads((workspace / "reports" / "uec" / "manifest.json").read_text(encoding="utf-8"))
         page = (workspace / "reports" / "uec" / "quick.html").read_text(encoding="utf-8")
         pages.append(page.replace(record["created"], "TIME"))
@@ -180,7 +184,7 @@ def test_a_protocol_outside_the_workbench_runs_by_path(capsys, workspace, tmp_pa
 
 def test_a_hanging_cell_is_ended_and_reported(capsys, workspace):
     nbformat.write(notebook("## Long", "import time; time.sleep(600)"), workspace / "notebooks" / "quick.ipynb")
-    code, _, err = run(capsys, "uec", "--timeout", "2")
+    code, _, err = run(capsys, "uec", "--timeout", "1", "--no-fork")
     assert code == 1
     assert "timed out" in err.lower() or "timeout" in err.lower()
 
@@ -191,7 +195,7 @@ def test_a_kernel_of_the_users_own_is_never_used(capsys, workspace, tmp_path, mo
     spec = {"argv": ["/bin/false", "{connection_file}"], "display_name": "Wrong", "language": "python"}
     (kernels / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    code, _, _ = run(capsys, "uec")
+    code, _, _ = run(capsys, "uec", "--no-fork")
     assert code == 0
 
 
