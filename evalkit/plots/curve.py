@@ -10,7 +10,7 @@ from evalkit import numbers
 from evalkit.estimate import Check
 from evalkit.markup import Shown
 from evalkit.plots.checks import answered
-from evalkit.plots.style import DARK_BLUE, GREY, GRID, LIGHT_GREY, canvas, sentence_case, shown
+from evalkit.plots.style import DARK_BLUE, GREY, GRID, LIGHT_GREY, panes, sentence_case, shown
 
 ROW = 0.2  # inches a row of the matrix
 TOP = 2.9
@@ -40,10 +40,10 @@ def _drawn(check: Check, *, ordered: bool) -> Shown:
     if ordered:
         place = {row: k for k, row in enumerate((c, str(v)) for c in choices for v in dict.fromkeys(data[c]))}
         rows.sort(key=lambda row: place[row])
-    with canvas(height=TOP + ROW * (len(rows) + len(choices)) + 0.4) as (figure, only):
-        only.remove()
-        heights = [TOP, ROW * (len(rows) + len(choices))]
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+    heights = [TOP, ROW * (len(rows) + len(choices))]
+    with panes(
+        height=sum(heights) + 0.4, rows=2, sharex=True, height_ratios=heights
+    ) as (figure, (top, bottom)):
         _estimates(top, drawn)
         _matrix(bottom, drawn, rows)
     declared = f"{len(drawn)} specifications in order of their estimate"

@@ -71,7 +71,7 @@ def small_multiples(charts: Charts, most: int = MOST) -> Shown:
     with canvas(height=0.6 + 1.1 * rows) as (figure, axes):
         _cells(axes, drawn)
         axes.set_axis_off()
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=8)
+        figure.legend(*axes.get_legend_handles_labels(), loc="lower left", ncols=3, fontsize=8)
     window = charts.study.window
     caption = (
         f"{charts.outcome.title}: units on one scale, each around its own mean, {words.span(window[0], window[-1])}"

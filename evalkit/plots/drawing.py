@@ -1,0 +1,43 @@
+"""A figure as SVG: laid out, then written, with texts measured once however many figures hold them."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+
+from matplotlib.backends.backend_svg import RendererSVG
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from evalkit.plots.layout import POINTS, settle
+
+PIXELS = 100  # an inch, of what is drawn as an image
+MOST = 8192  # texts whose sizes are kept
+
+
+@lru_cache(MOST)
+def _size(text: str, font: FontProperties, maths: bool) -> tuple[float, float, float]:
+    return text_to_path.get_text_width_height_descent(text, font, maths)  # type: ignore[return-value]
+
+
+class Renderer(RendererSVG):
+    """matplotlib's writer of SVG, with sizes of texts kept from figure to figure; they hang on nothing else."""
+
+    def get_text_width_height_descent(
+        self, s: str, prop: FontProperties, ismath: bool
+    ) -> tuple[float, float, float]:
+        """Width, height and descent, points."""
+        return _size(s, prop.copy(), ismath)
+
+
+def svg(figure: Figure) -> str:
+    """The drawing of a figure of `POINTS` dots an inch, as matplotlib writes it."""
+    width, height = figure.get_size_inches() * POINTS
+    out = io.StringIO()
+    metadata = {"Date": None, "Creator": None}
+    renderer = Renderer(width, height, out, image_dpi=PIXELS, metadata=metadata)  # type: ignore[no-untyped-call]
+    settle(figure, renderer)
+    figure.draw(renderer)
+    renderer.finalize()  # type: ignore[no-untyped-call]
+    return out.getvalue()
