@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from functools import lru_cache
 
+from matplotlib.backends.backend_mixed import MixedModeRenderer
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -33,10 +34,13 @@ class Renderer(RendererSVG):
 
 def svg(figure: Figure) -> str:
     """The drawing of a figure of `POINTS` dots an inch, as matplotlib writes it."""
-    width, height = figure.get_size_inches() * POINTS
+    width, height = figure.get_size_inches()
     out = io.StringIO()
-    metadata = {"Date": None, "Creator": None}
-    renderer = Renderer(width, height, out, image_dpi=PIXELS, metadata=metadata)  # type: ignore[no-untyped-call]
+    writer = Renderer(  # type: ignore[no-untyped-call]
+        width * POINTS, height * POINTS, out, image_dpi=PIXELS, metadata={"Date": None, "Creator": None}
+    )
+    # the colours of a colour bar become one image
+    renderer = MixedModeRenderer(figure, width, height, PIXELS, writer)  # type: ignore[no-untyped-call]
     settle(figure, renderer)
     figure.draw(renderer)
     renderer.finalize()  # type: ignore[no-untyped-call]

@@ -77,6 +77,8 @@ def settle(figure: Figure, renderer: RendererBase) -> None:
             _measure(axes, room, renderer)
             if room.bar:
                 _measure(*room.bar, renderer)
+                for side in ("bottom", "top"):
+                    room.sides[side] = max(room.sides[side], room.bar[1].sides[side])
         _place(figure, panels, foot)
         if _ticks(figure) == ticks and not any(room.loose for room in panels.values()):
             break
