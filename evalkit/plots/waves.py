@@ -52,8 +52,8 @@ def grid(figure: Figure, axes: Axes, values: np.ndarray, label: str, power: floa
     if ticks is not None:
         bar.set_ticklabels([numbers.number(tick, numbers.decimals_for([end])) for tick in ticks])
     axes.grid(visible=False)
-    for edge in np.arange(values.shape[0] + 1) - 0.5:
-        axes.axhline(edge, color="white", linewidth=1.5)
+    edges = np.arange(values.shape[0] + 1) - 0.5
+    axes.hlines(edges, -0.5, values.shape[1] - 0.5, color="white", linewidth=1.5)
     return end
 
 
