@@ -30,7 +30,7 @@ def sensitivity_bounds(check: Check) -> Shown:
     data = check.data
     curved = data["kind"].isin(["line", "smooth"])
     widths = [2.6, 1] if curved.any() else [1]
-    with panes(height=4.4, columns=len(widths), width_ratios=widths) as (figure, (left, *right)):
+    with panes(height=4.4, ratios=widths, beside=True) as (figure, (left, *right)):
         for axes in right:
             _bends(axes, data[curved])
         _changes(left, data[~curved])

@@ -41,9 +41,7 @@ def _drawn(check: Check, *, ordered: bool) -> Shown:
         place = {row: k for k, row in enumerate((c, str(v)) for c in choices for v in dict.fromkeys(data[c]))}
         rows.sort(key=lambda row: place[row])
     heights = [TOP, ROW * (len(rows) + len(choices))]
-    with panes(
-        height=sum(heights) + 0.4, rows=2, sharex=True, height_ratios=heights
-    ) as (figure, (top, bottom)):
+    with panes(height=sum(heights) + 0.4, ratios=heights, share=True) as (figure, (top, bottom)):
         _estimates(top, drawn)
         _matrix(bottom, drawn, rows)
     declared = f"{len(drawn)} specifications in order of their estimate"

@@ -1,8 +1,8 @@
 """Where the axes of a figure stand: measured once, then set on round positions.
 
 Around its axes a figure has tick labels, labels, titles, a colour bar, legends and texts. Each side gets the room it
-needs, and what is left is shared out by the ratios of the grid. matplotlib's constrained layout comes to the same with
-a solver, in two passes that each measure every tick label twice.
+needs, and what is left is shared out by the ratios of the grid. matplotlib's constrained layout comes to the same
+with a solver, in two passes that each measure every tick label twice.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backend_bases import RendererBase
@@ -19,10 +20,15 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.transforms import BboxBase
+from numpy.typing import ArrayLike
 
 POINTS = 72  # an inch; drawings are measured in points
-PAD = 3.0  # points around axes with all that belongs to them
-BAR, SLIM, APART = 0.05, 20, 0.02  # a colour bar: most of the width, height over width, distance in widths of a figure
+PAD = 4.0  # points around axes with all that belongs to them
+BAR, SLIM, APART = (
+    0.05,
+    20,
+    0.02,
+)  # a colour bar: most of the width, height over width, distance in widths of a figure
 LEAST = 0.1  # of a figure that its axes keep, however long the texts
 PASSES, STEPS = 3, 12  # of measuring (other room can mean other ticks), and of sharing out
 GUESS = {"left": 50.0, "right": 8.0, "bottom": 36.0, "top": 8.0}  # points, until measured
@@ -96,7 +102,7 @@ def _measure(axes: Axes, room: Room, renderer: RendererBase) -> None:
     for text in axes.get_children():
         if isinstance(text, Text) and text.get_text():
             wide = _grown(room, frame, text.get_window_extent(renderer))
-            room.loose = room.loose or wide and text in axes.texts
+            room.loose = room.loose or (wide and text in axes.texts)
     if axes.axison:
         for axis in (axes.xaxis, axes.yaxis):
             _axis(axes, axis, room, renderer)
@@ -126,15 +132,17 @@ def _axis(axes: Axes, axis: Axis, room: Room, renderer: RendererBase) -> None:
         box = axes.spines[side].get_window_extent(renderer)
     if box is not None:
         _grown(own, axes.bbox, box)
+    reach = own.sides[side]
     if axis.get_major_formatter().get_offset():
         factor.set_visible(True)
-        _grown(own, axes.bbox, axis.get_tightbbox(renderer))
+        _grown(own, axes.bbox, factor.get_window_extent(renderer))
     if label.get_text():
         label.set_visible(True)
-        room.labels[side] = own.sides[side] + axis.labelpad
+        room.labels[side] = reach + axis.labelpad
         size = label.get_window_extent(renderer)
-        own.sides[side] = room.labels[side] + (size.height if side in ("bottom", "top") else size.width)
-    room.sides = {name: max(reach, own.sides[name]) for name, reach in room.sides.items()}
+        reach = room.labels[side] + (size.height if side in ("bottom", "top") else size.width)
+    room.sides = {name: max(old, own.sides[name]) for name, old in room.sides.items()}
+    room.sides[side] = max(room.sides[side], reach)
 
 
 def _legend(frame: BboxBase, legend: Legend, room: Room, renderer: RendererBase) -> None:
@@ -160,7 +168,8 @@ def _place(figure: Figure, panels: dict[Axes, Room], foot: float) -> None:
 
 
 def _set(axes: Axes, room: Room, place: Box) -> None:
-    axes.set_position(tuple(round(edge, 3) for edge in place))
+    left, bottom, width, height = (round(edge, 3) for edge in place)
+    axes.set_position((left, bottom, width, height))
     frame = axes.bbox
     for side, away in room.labels.items():
         if side in ("bottom", "top"):
@@ -181,10 +190,10 @@ def _frames(panels: dict[Axes, Room], width: float, height: float, foot: float) 
 
     What stands below and beside depends a little on the size of a frame, so that sizes are found in steps.
     """
-    spots = [axes.get_subplotspec() for axes in panels]
+    spots = [spot for axes in panels if (spot := axes.get_subplotspec()) is not None]
     across, down = [spot.colspan.start for spot in spots], [spot.rowspan.start for spot in spots]
     grid = spots[0].get_gridspec()
-    wide, tall = _shares(grid.get_width_ratios(), grid.ncols), _shares(grid.get_height_ratios(), grid.nrows)
+    wide, tall = _shares(grid.get_width_ratios()), _shares(grid.get_height_ratios())
     w, h = [width * share for share in wide], [height * share for share in tall]
     for _ in range(STEPS):
         left, right, bottom, top = [0.0] * len(w), [0.0] * len(w), [0.0] * len(h), [0.0] * len(h)
@@ -194,10 +203,9 @@ def _frames(panels: dict[Axes, Room], width: float, height: float, foot: float) 
             right[column] = max(right[column], beside + PAD)
             bottom[row] = max(bottom[row], room.below(h[row]) + PAD)
             top[row] = max(top[row], room.sides["top"] + PAD)
-        rest = max(width - sum(left) - sum(right), LEAST * width), max(
-            height - foot - sum(bottom) - sum(top), LEAST * height
-        )
-        w, h = [rest[0] * share for share in wide], [rest[1] * share for share in tall]
+        across_all = max(width - sum(left) - sum(right), LEAST * width)
+        down_all = max(height - foot - sum(bottom) - sum(top), LEAST * height)
+        w, h = [across_all * share for share in wide], [down_all * share for share in tall]
     x = [sum(left[: i + 1]) + sum(w[:i]) + sum(right[:i]) for i in range(len(w))]
     y = [height - sum(top[: i + 1]) - sum(h[: i + 1]) - sum(bottom[:i]) for i in range(len(h))]
     return [(x[c], y[r], w[c], h[r]) for c, r in zip(across, down, strict=True)]
@@ -211,5 +219,6 @@ def _beside(room: Room, whole: float, width: float, height: float) -> float:
     return room.sides["right"] + APART * whole + sides["left"] + _slim(width, height) + sides["right"]
 
 
-def _shares(ratios: Sequence[float], many: int) -> list[float]:
-    return [ratio / sum(ratios) for ratio in ratios] if len(ratios) else [1 / many] * many
+def _shares(ratios: ArrayLike) -> list[float]:
+    found = np.asarray(ratios, float)
+    return [float(share) for share in found / found.sum()]

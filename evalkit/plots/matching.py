@@ -31,9 +31,10 @@ def matching(check: Check) -> Shown:
     alike, rest = data[data["kind"].eq("balance")], data[data["kind"].ne("balance")]
     names = list(dict.fromkeys(alike["version"]))
     sizes = [alike["measure"].nunique(), len(rest)]
-    with panes(
-        height=MARGIN + ROW * sum(sizes), rows=2, height_ratios=[sizes[0] + 1.5, sizes[1] + 1]
-    ) as (figure, (top, bottom)):
+    with panes(height=MARGIN + ROW * sum(sizes), ratios=[sizes[0] + 1.5, sizes[1] + 1]) as (
+        figure,
+        (top, bottom),
+    ):
         _alike(top, alike, names)
         _effects(bottom, rest, names)
         bottom.set_xlabel(f"{unit[:1].upper()}{unit[1:]}, {level} interval")

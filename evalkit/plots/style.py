@@ -66,11 +66,25 @@ def canvas(width: float = 8.0, height: float = 4.2) -> Iterator[tuple[Figure, Ax
 
 
 @contextmanager
-def panes(width: float = 8.0, height: float = 4.2, *, rows: int = 1, columns: int = 1, **grid: Any) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure with a grid of axes, row by row; grid, as of `Figure.subplots`."""
+def panes(
+    width: float = 8.0,
+    height: float = 4.2,
+    *,
+    ratios: Sequence[float] = (1.0,),
+    beside: bool = False,
+    share: bool = False,
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure with axes one below the other.
+
+    ratios  of their heights, or of their widths where they stand beside one another
+    share   one scale across
+    """
+    rows, columns = (1, len(ratios)) if beside else (len(ratios), 1)
+    wide, tall = (ratios, None) if beside else (None, ratios)
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(width, height), dpi=POINTS)
-        yield figure, list(figure.subplots(rows, columns, squeeze=False, **grid).flat)
+        axes = figure.subplots(rows, columns, sharex=share, squeeze=False, width_ratios=wide, height_ratios=tall)
+        yield figure, list(axes.flat)
 
 
 def shown(figure: Figure, alt: str, caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Shown:
@@ -97,7 +111,7 @@ def _shorten(figure: Figure) -> None:
         for axis in (axes.xaxis, axes.yaxis):
             if not isinstance(axis.get_major_formatter(), FuncFormatter):  # numbers
                 continue
-            labels = axis.get_major_formatter().format_ticks(axis.get_majorticklocs())
+            labels = axis.get_major_formatter().format_ticks(axis.get_majorticklocs().tolist())
             short = [_cut(clean(label), LONGEST_TICK) for label in labels]
             if short != labels:
                 axis.set_ticks(axis.get_majorticklocs(), short)

@@ -47,7 +47,7 @@ def grid(figure: Figure, axes: Axes, values: np.ndarray, label: str, power: floa
         np.ma.masked_invalid(values), cmap=DIVERGING, norm=norm, aspect="auto",
         interpolation="none",
     )  # fmt: skip
-    ticks = end * np.array([-1.0, -0.25, 0.0, 0.25, 1.0]) if power < 1 else None
+    ticks = [end * share for share in (-1.0, -0.25, 0.0, 0.25, 1.0)] if power < 1 else None
     bar = colour_bar(figure, drawn, label, ticks)
     if ticks is not None:
         bar.set_ticklabels([numbers.number(tick, numbers.decimals_for([end])) for tick in ticks])
