@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Maker
-from drawings import drawing
+from drawings import crowded, drawing, laid_out
 
 from evalkit import checks, estimators, plots, tables
 from evalkit.errors import DesignError
@@ -95,8 +95,10 @@ def svg(shown):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_has_alt_text_and_data_and_is_the_same_every_time(panel, name):
-    shown, again = FIGURES[name](panel), FIGURES[name](panel)
+def test_a_figure_has_alt_text_and_data_and_is_the_same_every_time(panel, name, monkeypatch):
+    with laid_out(monkeypatch) as figures:
+        shown, again = FIGURES[name](panel), FIGURES[name](panel)
+    assert [crowded(figure) for figure in figures] == [[], []]
     assert shown.html == again.html
     page = f"<!doctype html><html lang='en-GB'><head><title>t</title></head><body><main><h1>t</h1>{shown.html}"
     found = problems(f"{page}</main></body></html>")

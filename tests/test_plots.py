@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from drawings import drawing
+from drawings import crowded, drawing, laid_out
 
 from evalkit import estimators, plots, tables
 from evalkit.estimate import Refusal
@@ -67,8 +67,10 @@ def page(fragment):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_has_real_alt_text_and_its_data(panel, name):
-    shown = FIGURES[name](panel)
+def test_a_figure_has_real_alt_text_and_its_data_and_nothing_is_cut_off(panel, name, monkeypatch):
+    with laid_out(monkeypatch) as figures:
+        shown = FIGURES[name](panel)
+    assert [crowded(figure) for figure in figures] == [[]]
     assert not [
         p for p in problems(page(shown.html)) if "img" in p or "alt" in p.lower() or "table" in p or "th" in p.split()
     ]

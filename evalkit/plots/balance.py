@@ -41,7 +41,7 @@ def balance(check: Check) -> Shown:
         reach = 1.15 * max(float(np.nanmax(np.abs([before, after]))), 1.2 * APART)
         axes.set_xlim(-reach, reach)
         axes.set_xlabel("Joined less comparison, in standard deviations")
-        figure.legend(loc="outside lower left", ncols=2, fontsize=9)
+        figure.legend(loc="lower left", ncols=2, fontsize=9)
     alt = f"Standardised differences in {numbers.of(len(data), 'measure')} before joining. {check.reading}"
     columns = {"Before adjustment": "difference_before", "After adjustment": "difference_after"}
     if not adjusted:

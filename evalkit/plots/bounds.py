@@ -14,7 +14,7 @@ from evalkit import numbers
 from evalkit.estimate import Check
 from evalkit.markup import Shown
 from evalkit.plots.checks import answered
-from evalkit.plots.style import DARK_BLUE, GREY, LIGHT_GREY, ORANGE, TURQUOISE, canvas, shown
+from evalkit.plots.style import DARK_BLUE, GREY, LIGHT_GREY, ORANGE, TURQUOISE, canvas, panes, shown
 
 LEGEND = {"loc": "upper left", "bbox_to_anchor": (0, -0.16), "ncols": 2, "fontsize": 9}
 SIDES = {"positive": "upward", "negative": "downward"}
@@ -29,16 +29,13 @@ def sensitivity_bounds(check: Check) -> Shown:
     """
     data = check.data
     curved = data["kind"].isin(["line", "smooth"])
-    with canvas(height=4.4) as (figure, only):
-        if curved.any():
-            only.remove()
-            left, right = figure.subplots(1, 2, width_ratios=[2.6, 1])
-            _bends(right, data[curved])
-        else:
-            left = only
+    widths = [2.6, 1] if curved.any() else [1]
+    with panes(height=4.4, ratios=widths, beside=True) as (figure, (left, *right)):
+        for axes in right:
+            _bends(axes, data[curved])
         _changes(left, data[~curved])
         left.set_ylabel(f"Interval of the effect ({data['unit'].iloc[0]})")
-        figure.legend(*_merged(figure), loc="outside lower left", ncols=2, fontsize=9)
+        figure.legend(*_merged(figure), loc="lower left", ncols=2, fontsize=9)
     alt = (
         "Intervals of the mean effect that widen as larger departures after joining, or bends of the earlier line, "
         f"are allowed. {check.reading}"

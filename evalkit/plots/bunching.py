@@ -49,7 +49,7 @@ def bunching(check: Check) -> Shown:
         axes.grid(visible=False, axis="x")
         axes.set_xlabel(f"Band ({first['counted']}; bands may differ in width)")
         axes.set_ylabel(f"Effect on its share ({first['unit']})")
-        figure.legend(loc="outside lower left", ncols=2, fontsize=9)
+        figure.legend(loc="lower left", ncols=2, fontsize=9)
     alt = (
         f"The effect on the share in each of {len(bands)} bands around {first['words']}, and what a smooth course "
         f"through the bands away from it gives. {check.reading}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from html import escape
 from xml.etree.ElementTree import Element, fromstring
 
@@ -31,7 +32,7 @@ def compact(svg: str) -> str:
     svg  as matplotlib writes it: paths of absolute M, L, Q, C and z; styles in `style`
     """
     root = fromstring(svg)  # noqa: S314 - our own drawing, no document type is kept
-    used = set(REFERENCE.findall(" ".join(v for e in root.iter() for v in e.attrib.values())))
+    used = set(REFERENCE.findall(" ".join(v for e in root.iter() for v in e.attrib.values() if "#" in v)))
     given = [name for e in root.iter() if (name := e.get("id")) in used]
     names = {str(name): f"i{n}" for n, name in enumerate(given)}
     styles: dict[str, str] = {}
@@ -83,6 +84,7 @@ def _kept(name: str, value: str) -> str:
     return value
 
 
+@lru_cache(4096)
 def _rounded(text: str) -> str:
     return NUMBER.sub(lambda figure: _number(round(float(figure[0]) * GRAIN)), text)
 
@@ -93,13 +95,14 @@ def _turned(found: re.Match[str]) -> str:
     return f"rotate({angle:g} {_rounded(found[2])})" if angle else ""
 
 
+@lru_cache(1024)
 def _style(text: str) -> str:
     """A style without spaces that say nothing, and without quotes: names of fonts are plain words."""
     return re.sub(r"\s*([:;,])\s*", r"\1", text.replace("'", "")).strip("; ")
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:
-    return REFERENCE.sub(lambda found: f"#{names.get(found[1], found[1])}", text)
+    return text if "#" not in text else REFERENCE.sub(lambda found: f"#{names.get(found[1], found[1])}", text)
 
 
 def steps(path: str) -> str:

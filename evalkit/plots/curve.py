@@ -10,7 +10,7 @@ from evalkit import numbers
 from evalkit.estimate import Check
 from evalkit.markup import Shown
 from evalkit.plots.checks import answered
-from evalkit.plots.style import DARK_BLUE, GREY, GRID, LIGHT_GREY, canvas, sentence_case, shown
+from evalkit.plots.style import DARK_BLUE, GREY, GRID, LIGHT_GREY, panes, sentence_case, shown
 
 ROW = 0.2  # inches a row of the matrix
 TOP = 2.9
@@ -40,10 +40,8 @@ def _drawn(check: Check, *, ordered: bool) -> Shown:
     if ordered:
         place = {row: k for k, row in enumerate((c, str(v)) for c in choices for v in dict.fromkeys(data[c]))}
         rows.sort(key=lambda row: place[row])
-    with canvas(height=TOP + ROW * (len(rows) + len(choices)) + 0.4) as (figure, only):
-        only.remove()
-        heights = [TOP, ROW * (len(rows) + len(choices))]
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+    heights = [TOP, ROW * (len(rows) + len(choices))]
+    with panes(height=sum(heights) + 0.4, ratios=heights, share=True) as (figure, (top, bottom)):
         _estimates(top, drawn)
         _matrix(bottom, drawn, rows)
     declared = f"{len(drawn)} specifications in order of their estimate"
@@ -79,24 +77,16 @@ def _estimates(axes: Axes, drawn: pd.DataFrame) -> None:
 
 def _matrix(axes: Axes, drawn: pd.DataFrame, rows: list[tuple[str, str]]) -> None:
     """A row for each choice, in groups with their headings; filled where the specification made it."""
-    main = drawn["main"].to_numpy(bool)
     ticks, labels, y, group = [], [], 0, ""
     for choice, value in rows:
         if choice != group:
             group = choice
             axes.text(-0.9, y, sentence_case(choice), fontsize=9, fontweight="bold", va="center", ha="left")
             y += 1
-        made = np.flatnonzero(drawn[choice].eq(value))
-        axes.axhline(y, color=GRID, linewidth=0.6)
-        if len(main) > MANY:
-            ends = np.column_stack([made - 0.4, made + 0.4, np.full(len(made), np.nan)])
-            axes.plot(ends.ravel(), np.full(ends.size, y), color=LIGHT_GREY, linewidth=4, solid_capstyle="butt")
-        else:
-            axes.plot(made[~main[made]], np.full((~main[made]).sum(), y), "o", color=LIGHT_GREY, markersize=4)
-        axes.plot(made[main[made]], np.full(main[made].sum(), y), "D", color=DARK_BLUE, markersize=5)
         ticks.append(y)
         labels.append(value)
         y += 1
+    _made(axes, drawn, rows, np.array(ticks))
     axes.set_yticks(ticks, labels, fontsize=8)
     axes.set_ylim(y - 0.4, -0.7)
     axes.set_xlim(-1, len(drawn))
@@ -106,12 +96,25 @@ def _matrix(axes: Axes, drawn: pd.DataFrame, rows: list[tuple[str, str]]) -> Non
     axes.tick_params(left=False)
 
 
+def _made(axes: Axes, drawn: pd.DataFrame, rows: list[tuple[str, str]], y: np.ndarray) -> None:
+    """Marks at the specifications that made the choice of each row, y its place."""
+    axes.hlines(y, -1, len(drawn), color=GRID, linewidth=0.6)
+    row, x = np.nonzero([drawn[choice].eq(value).to_numpy(bool) for choice, value in rows])
+    main = drawn["main"].to_numpy(bool)[x]
+    if len(drawn) > MANY:
+        ends = np.column_stack([x - 0.4, x + 0.4, np.full(len(x), np.nan)])
+        axes.plot(ends.ravel(), np.repeat(y[row], 3), color=LIGHT_GREY, linewidth=4, solid_capstyle="butt")
+    else:
+        axes.plot(x[~main], y[row[~main]], "o", color=LIGHT_GREY, markersize=4)
+    axes.plot(x[main], y[row[main]], "D", color=DARK_BLUE, markersize=5)
+
+
 def _table(data: pd.DataFrame, choices: list[str]) -> list[list[str]]:
     width = (data["high"] - data["low"]).dropna()
     places = numbers.decimals_for([float(width.median()) / 4])
-    out = []
-    for _, row in data.iterrows():
-        cells = [numbers.number(float(row[c]), places) for c in ("estimate", "low", "high")]
-        note = "declared" if row["main"] else row["reason"] and f"not computed: {row['reason']}"
-        out.append([*(str(row[c]) for c in choices), *cells, note])
-    return out
+    figures = [[numbers.number(float(v), places) for v in data[c]] for c in ("estimate", "low", "high")]
+    notes = [
+        "declared" if main else reason and f"not computed: {reason}"
+        for main, reason in zip(data["main"], data["reason"], strict=True)
+    ]
+    return [list(row) for row in zip(*(data[c].map(str) for c in choices), *figures, notes, strict=True)]

@@ -46,7 +46,7 @@ def groups(check: Check) -> Shown:
         axes.set_yticks(y, names)
         axes.set_ylim(y.min() - 0.6, 0.6)
         axes.set_xlabel(f"Effect and {level} interval ({unit})")
-        figure.legend(loc="outside lower left", fontsize=9)
+        figure.legend(loc="lower left", fontsize=9)
     alt = (
         f"Effects by group in {unit}, {numbers.of(len(data), 'group')} of {numbers.of(len(kinds), 'grouping')}. "
         f"{check.reading}"

@@ -11,7 +11,7 @@ from evalkit.estimate import Check
 from evalkit.markup import Shown
 from evalkit.plots.balance import ALIKE, APART
 from evalkit.plots.checks import answered
-from evalkit.plots.style import DARK_BLUE, GREY, ORANGE, SHADE, TURQUOISE, canvas, shown
+from evalkit.plots.style import DARK_BLUE, GREY, ORANGE, SHADE, TURQUOISE, panes, shown
 
 ROW, MARGIN = 0.3, 2.6  # inches a row, and for axes and legend
 MARKS = (("D", GREY), ("o", DARK_BLUE), ("s", TURQUOISE))  # all units, then the versions
@@ -31,13 +31,14 @@ def matching(check: Check) -> Shown:
     alike, rest = data[data["kind"].eq("balance")], data[data["kind"].ne("balance")]
     names = list(dict.fromkeys(alike["version"]))
     sizes = [alike["measure"].nunique(), len(rest)]
-    with canvas(height=MARGIN + ROW * sum(sizes)) as (figure, only):
-        only.remove()
-        top, bottom = figure.subplots(2, 1, height_ratios=[sizes[0] + 1.5, sizes[1] + 1])
+    with panes(height=MARGIN + ROW * sum(sizes), ratios=[sizes[0] + 1.5, sizes[1] + 1]) as (
+        figure,
+        (top, bottom),
+    ):
         _alike(top, alike, names)
         _effects(bottom, rest, names)
         bottom.set_xlabel(f"{unit[:1].upper()}{unit[1:]}, {level} interval")
-        figure.legend(*top.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=9)
+        figure.legend(*top.get_legend_handles_labels(), loc="lower left", ncols=3, fontsize=9)
     alt = (
         f"Above, standardised differences in {numbers.of(sizes[0], 'measure')} before and after matching; below, the "
         f"change before joining and the effect, of all units and of pairs. {check.reading}"

@@ -10,6 +10,7 @@ from evalkit import numbers, periods
 from evalkit.estimators._its.series import joint_series
 from evalkit.markup import Shown
 from evalkit.panel import Panel
+from evalkit.plots.layout import colour_bar
 from evalkit.plots.style import (
     DARK_BLUE,
     GREY,
@@ -67,7 +68,7 @@ def heat_map(panel: Panel) -> Shown:
         # an image with a pixel a unit-period: small, and crisp at any size
         drawn = axes.imshow(matrix.to_numpy(float), cmap="Blues", aspect="auto", interpolation="none")
         unit = panel.outcome.unit if panel.outcome.kind != "proportion" else "per cent"
-        figure.colorbar(drawn, ax=axes, label=unit, fraction=0.05, pad=0.02)
+        colour_bar(figure, drawn, unit)
         axes.set_yticks([])
         axes.grid(visible=False)
         axes.set_facecolor("#FFDD99")

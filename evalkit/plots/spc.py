@@ -8,6 +8,7 @@ grey. Every meaning has a marker of its own.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,8 @@ MARKS = {
     "common cause": ("o", LIGHT_GREY, "Common cause"),
 }
 ORDER = ("concern", "improvement", "change", "common cause", "no point")
+# lines of small charts
+MIDDLE, LIMIT, COURSE, JOINED = (LIGHT_GREY, "-"), (LIGHT_GREY, ":"), (GREY, "-"), (GREY, "--")
 MOST, ACROSS = 12, 3  # small charts, and how many in a row
 LONGEST = 26  # characters of a unit's name
 
@@ -71,7 +74,7 @@ def small_multiples(charts: Charts, most: int = MOST) -> Shown:
     with canvas(height=0.6 + 1.1 * rows) as (figure, axes):
         _cells(axes, drawn)
         axes.set_axis_off()
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=8)
+        figure.legend(*axes.get_legend_handles_labels(), loc="lower left", ncols=3, fontsize=8)
     window = charts.study.window
     caption = (
         f"{charts.outcome.title}: units on one scale, each around its own mean, {words.span(window[0], window[-1])}"
@@ -120,15 +123,21 @@ def _cells(axes: Axes, drawn: list[Chart]) -> None:
     figures = [one.frame[["value", "low", "high"]] - m for one, m in zip(drawn, middles, strict=True)]
     reach = max(float(np.nanmax(np.abs(part.to_numpy()))) for part in figures) or 1.0
     width, height = len(drawn[0].frame) + 4.0, 2.9 * reach
+    lines: dict[tuple[str, str], list[np.ndarray]] = {look: [] for look in (MIDDLE, LIMIT, COURSE, JOINED)}
     for k, (one, middle) in enumerate(zip(drawn, middles, strict=True)):
         x0, y0 = (k % ACROSS) * width, -(k // ACROSS) * height - middle
         name = one.name if len(one.name) <= LONGEST else f"{one.name[: LONGEST - 1]}…"
         axes.text(x0, y0 + middle + 1.08 * reach, f"{name}: {one.variation}", fontsize=7, va="bottom")
-        _small(axes, one.frame, x0, y0)
+        for look, x, y in _small(one.frame):
+            lines[look].append(np.vstack([x0 + x, y0 + y]))
         if one.start is not None:
             ends = [y0 + middle - reach, y0 + middle + reach]
-            axes.plot([x0 + one.start - 0.5] * 2, ends, color=GREY, linestyle="--", linewidth=0.8,
-                      label="Joined" if k == 0 else None)  # fmt: skip
+            lines[JOINED].append(np.vstack([[x0 + one.start - 0.5] * 2, ends]))
+    for (colour, style), parts in lines.items():
+        broken = [np.hstack([part, [[np.nan], [np.nan]]]) for part in parts]
+        label = "Joined" if (colour, style) == JOINED else None
+        if broken:
+            axes.plot(*np.hstack(broken), color=colour, linestyle=style, linewidth=0.8, label=label)
     for meaning, (marker, colour, label) in MARKS.items():
         at = [
             (k % ACROSS * width + i, value - k // ACROSS * height - middle)
@@ -142,16 +151,16 @@ def _cells(axes: Axes, drawn: list[Chart]) -> None:
     axes.set_ylim(-((len(drawn) - 1) // ACROSS) * height - 1.1 * reach, 1.7 * reach)
 
 
-def _small(axes: Axes, frame: pd.DataFrame, x0: float, y0: float) -> None:
-    """One small chart; a straight limit is drawn by its ends."""
+def _small(frame: pd.DataFrame) -> Iterator[tuple[tuple[str, str], np.ndarray, np.ndarray]]:
+    """Lines of one small chart, look and places; a straight limit is drawn by its ends."""
     for _, part in frame.groupby("segment", sort=True):
         at = frame.index.get_indexer(part.index)
-        for column, style in (("centre", "-"), ("low", ":"), ("high", ":")):
+        for column, look in (("centre", MIDDLE), ("low", LIMIT), ("high", LIMIT)):
             line, x = part[column].to_numpy(float), at
             if len(line) and np.ptp(line) == 0:
                 line, x = line[[0, -1]], at[[0, -1]]
-            axes.plot(x0 + x, y0 + line, color=LIGHT_GREY, linestyle=style, linewidth=0.8)
-    axes.plot(x0 + np.arange(len(frame)), frame["value"].to_numpy(float) + y0, color=GREY, linewidth=0.8)
+            yield look, x, line
+    yield COURSE, np.arange(len(frame)), frame["value"].to_numpy(float)
 
 
 def _row(one: Chart) -> list[str]:

@@ -6,7 +6,6 @@ Government Analysis Function; line style, marker or a direct label always says t
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
@@ -27,6 +25,8 @@ from evalkit import markup, periods
 from evalkit.estimate import Estimate, Refusal
 from evalkit.markup import Shown
 from evalkit.plots.compact import compact
+from evalkit.plots.drawing import svg
+from evalkit.plots.layout import POINTS
 from evalkit.texts import clean
 
 DARK_BLUE, ORANGE, GREY, TURQUOISE = "#12436D", "#F46A25", "#3D3D3D", "#28A197"
@@ -49,48 +49,69 @@ RC: Any = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.titley": 1.0,  # or every tick label above is measured for the title's sake
     "grid.color": GRID,
     "xtick.color": GREY,
     "ytick.color": GREY,
     "legend.frameon": False,
 }
+LOOK: Any = {**sns.axes_style("ticks", rc=RC), **RC}
 
 
 @contextmanager
 def canvas(width: float = 8.0, height: float = 4.2) -> Iterator[tuple[Figure, Axes]]:
     """A figure with one set of axes, inches; no global state is left behind."""
-    with mpl.rc_context(RC), sns.axes_style("ticks", rc=RC):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, figure.subplots()
+    with panes(width, height) as (figure, axes):
+        yield figure, axes[0]
+
+
+@contextmanager
+def panes(
+    width: float = 8.0,
+    height: float = 4.2,
+    *,
+    ratios: Sequence[float] = (1.0,),
+    beside: bool = False,
+    share: bool = False,
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure with axes one below the other.
+
+    ratios  of their heights, or of their widths where they stand beside one another
+    share   one scale across
+    """
+    rows, columns = (1, len(ratios)) if beside else (len(ratios), 1)
+    wide, tall = (ratios, None) if beside else (None, ratios)
+    with mpl.rc_context(LOOK):
+        figure = Figure(figsize=(width, height), dpi=POINTS)
+        axes = figure.subplots(rows, columns, sharex=share, squeeze=False, width_ratios=wide, height_ratios=tall)
+        yield figure, list(axes.flat)
 
 
 def shown(figure: Figure, alt: str, caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Shown:
     """The drawing as a fragment: alt text, caption, and a table with the data behind it."""
-    buffer = io.BytesIO()
-    with mpl.rc_context(RC), warnings.catch_warnings():
+    with mpl.rc_context(LOOK), warnings.catch_warnings():
         # The reader's browser has fonts of its own; the text is kept as text.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         _shorten(figure)
-        _settle(figure)
-        # as `savefig` does, which draws everything once more beforehand
-        backend = FigureCanvasSVG(figure)
-        backend.print_svg(buffer, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+        drawing = compact(clean(svg(figure)))
     numeric = [False, *[True] * (len(header) - 1)]
     table = markup.table(header, rows, f"Data: {caption}", numeric)
     text = f"[figure] {caption}. {alt}"
-    drawing = compact(clean(buffer.getvalue().decode("utf-8")))
     return Shown(markup.figure(drawing, alt, caption, table), text, {"figure": {"alt": alt}})
 
 
 def _shorten(figure: Figure) -> None:
     """Cut texts that no figure has room for: names from data are as long as they like."""
-    for text in figure.findobj(Text):
+    texts = [child for axes in figure.axes for child in axes.get_children() if isinstance(child, Text)]
+    texts += [axis.label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    legends = [axes.get_legend() for axes in figure.axes] + figure.legends
+    for text in (*texts, *figure.texts, *(text for legend in legends if legend for text in legend.get_texts())):
         text.set_text(_cut(clean(text.get_text())))
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if not isinstance(axis.get_major_formatter(), FuncFormatter):  # numbers
                 continue
-            labels = [label.get_text() for label in axis.get_ticklabels()]
+            labels = axis.get_major_formatter().format_ticks(axis.get_majorticklocs().tolist())
             short = [_cut(clean(label), LONGEST_TICK) for label in labels]
             if short != labels:
                 axis.set_ticks(axis.get_majorticklocs(), short)
@@ -98,16 +119,6 @@ def _shorten(figure: Figure) -> None:
 
 def _cut(text: str, most: int = LONGEST) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _settle(figure: Figure) -> None:
-    """Lay the figure out once, on round positions: the solver's last digits are not the same everywhere."""
-    if (engine := figure.get_layout_engine()) is not None:
-        engine.execute(figure)
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        left, bottom, width, height = (round(edge, 3) for edge in axes.get_position().bounds)
-        axes.set_position((left, bottom, width, height))
 
 
 P = ParamSpec("P")

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from evalkit import numbers, periods
+from evalkit.plots.layout import colour_bar
 from evalkit.plots.style import DARK_BLUE, GREY, LIGHT_GREY, ORANGE, calendar
 
 DIVERGING = LinearSegmentedColormap.from_list("evalkit", [ORANGE, "#FBD3BE", "#FFFFFF", "#B5C7D9", DARK_BLUE])
@@ -46,13 +47,13 @@ def grid(figure: Figure, axes: Axes, values: np.ndarray, label: str, power: floa
         np.ma.masked_invalid(values), cmap=DIVERGING, norm=norm, aspect="auto",
         interpolation="none",
     )  # fmt: skip
-    ticks = end * np.array([-1.0, -0.25, 0.0, 0.25, 1.0]) if power < 1 else None
-    bar = figure.colorbar(drawn, ax=axes, label=label, fraction=0.05, pad=0.02, ticks=ticks)
+    ticks = [end * share for share in (-1.0, -0.25, 0.0, 0.25, 1.0)] if power < 1 else None
+    bar = colour_bar(figure, drawn, label, ticks)
     if ticks is not None:
         bar.set_ticklabels([numbers.number(tick, numbers.decimals_for([end])) for tick in ticks])
     axes.grid(visible=False)
-    for edge in np.arange(values.shape[0] + 1) - 0.5:
-        axes.axhline(edge, color="white", linewidth=1.5)
+    edges = np.arange(values.shape[0] + 1) - 0.5
+    axes.hlines(edges, -0.5, values.shape[1] - 0.5, color="white", linewidth=1.5)
     return end
 
 
@@ -63,7 +64,7 @@ def _bent(power: float) -> Callable[[np.ndarray], np.ndarray]:
 
 def legend(figure: Figure, handles: Sequence[Artist]) -> None:
     """The entries below the axes, whatever their height."""
-    figure.legend(handles=handles, loc="outside lower left", ncols=3, fontsize=9)
+    figure.legend(handles=handles, loc="lower left", ncols=3, fontsize=9)
 
 
 def mark(
