@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from evalkit import workbench
+from evalkit import tables, workbench
 from evalkit.report.execute import PARAMETERS, check_notebook
 from evalkit.study.protocol import NOTEBOOKS
 
@@ -77,3 +77,9 @@ def test_what_a_notebook_holds_shows_itself_in_words_and_not_as_python(capsys):
         assert "(" not in repr(shown).split()[0]
         assert "DataFrame" not in repr(shown)
         assert len(repr(shown)) < 2500
+
+
+def test_what_departs_from_the_default_models_is_said_as_a_protocol_writes_it():
+    shown = tables.protocol(workbench.open_case("uec").study).text
+    assert "twoway.allow_staggered: true; heterogeneity.by: region, wave" in shown
+    assert "its.impact.shape: level" in tables.protocol(workbench.open_case("frailty").study).text

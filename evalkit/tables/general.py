@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from evalkit import markup, numbers, periods
 from evalkit.estimate import Check, Estimate, Refusal
@@ -56,12 +58,17 @@ def _missing_rules(study: Study) -> str:
 
 
 def _departures(study: Study) -> str:
-    """The model options that differ from their defaults."""
-    chosen = study.protocol.model.model_dump(exclude_defaults=True)
-    parts = [
-        f"{design}: {option} = {value}" for design, options in chosen.items() for option, value in options.items()
-    ]
-    return "; ".join(parts) or "none"
+    """The model options that differ from their defaults, as a protocol writes them."""
+    chosen = study.protocol.model.model_dump(mode="json", exclude_defaults=True)
+    return "; ".join(_parts("", chosen)) or "none"
+
+
+def _parts(where: str, value: Any) -> list[str]:  # noqa: ANN401 - any plain value
+    """`part.option: value` for every option below."""
+    if isinstance(value, dict):
+        return [part for name, below in value.items() for part in _parts(f"{where}.{name}", below)]
+    each = value if isinstance(value, list) else [value]
+    return [f"{where[1:]}: {', '.join(one if isinstance(one, str) else json.dumps(one) for one in each)}"]
 
 
 def _spans(declared: Sequence[Span]) -> str:
