@@ -6,10 +6,13 @@ import base64
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nbformat import v4
 
 from evalkit import markup
 from evalkit.errors import RunError
+from evalkit.report import audit
 from evalkit.report.clean import is_allowed_link
 from evalkit.report.equations import mathml
 from evalkit.report.page import PageContext, problems, render
@@ -460,3 +463,18 @@ def test_every_text_colour_is_readable_on_the_palest_and_the_greyest_background(
         for background in ("#ffffff", "#f0f4f5", "#fdf1f0"):
             assert (luminance(background) + 0.05) / (luminance(colour) + 0.05) >= 4.5, (colour, background)
     assert 1.05 / (luminance(names["blue"]) + 0.05) >= 4.5
+
+
+PIECES = """<table>|<caption>|Words|</caption>|<tr>|<td>|<th scope="row">|<th scope="col">|<th>|</table>
+|<td onclick="x()">|<a title="<td>" onclick="x()">|<a title='<tr>' href="#gone">|</a>|<!-- <td>| -->
+|<style>|<td>@import 'x'|</style>|<script>|</script>|<title>|<tr>T|</title>|<h1>|<td>Head|</h1>|<h3>|</h3>
+|<figure>|<img src="x" alt="<td>">|</figure>|<td|>|&lt;td>""".replace("\n", "").split("|")
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+def test_passing_over_plain_cells_hides_nothing(html):
+    short = problems(html)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(audit, "_SOUND_CELL", re.compile(r"(?!)"))
+        assert short == problems(html)

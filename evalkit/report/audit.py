@@ -18,6 +18,7 @@ _VOID = frozenset(
 )
 _CSS_LOADS = re.compile(r"@import|url\(\s*['\"]?(?!data:)", re.IGNORECASE)
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_SOUND_CELL = re.compile(r'<(?:t[rd]|th scope="(?:col|row)")>')
 _READ = ("style", "title", "caption", "figcaption", *_HEADINGS)  # whose text is looked at
 
 
@@ -50,6 +51,11 @@ class _Page(HTMLParser):
         self._within = dict.fromkeys(_READ, 0)  # how many of them are open
         self._captions: list[str] = []
         self._figure: tuple[list[str], str] = ([], "")  # descriptions of its images, caption
+
+    def parse_starttag(self, i: int) -> int:
+        """As the parser does, but for the cells of tables, most of all tags, of which there is nothing to ask."""
+        cell = _SOUND_CELL.match(self.rawdata, i)
+        return cell.end() if cell else super().parse_starttag(i)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}

@@ -8,6 +8,8 @@ texts only: papermill writes other types into the notebook without escaping them
 from __future__ import annotations
 
 import ast
+import contextlib
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -59,7 +61,7 @@ def check_notebook(path: Path) -> nbformat.NotebookNode:
     Raises RunError for a file that is not a notebook, and for other parameters.
     """
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = _without_outputs(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.ipynb"))) or "none"
         raise RunError(f"there is no notebook called '{path.stem}'", str(path.parent), f"known: {known}") from None
@@ -76,6 +78,18 @@ def check_notebook(path: Path) -> nbformat.NotebookNode:
             f"it must declare {' and '.join(sorted(PARAMETERS))}, and nothing else",
         )
     return notebook
+
+
+def _without_outputs(text: str) -> nbformat.NotebookNode:
+    """A notebook as it is before a run; outputs are most of a file, and those of another run."""
+    with contextlib.suppress(ValueError):  # which the library reports
+        raw = json.loads(text)
+        cells = raw.get("cells") if isinstance(raw, dict) else None
+        for cell in cells if isinstance(cells, list) else []:
+            if isinstance(cell, dict) and "outputs" in cell:
+                cell["outputs"] = []
+        text = json.dumps(raw)
+    return nbformat.reads(text, as_version=4)
 
 
 def _declared(source: str) -> set[str]:
@@ -141,9 +155,6 @@ def _papermill(
 
     headings: list[str] = []
     named = {"kernel_name": "python3", "language": "python"}  # a name only: the manager decides what runs
-    for cell in source.cells:
-        if "outputs" in cell:
-            cell.outputs = []  # those of another run
     notebook = parameterize_notebook(load_notebook_node(source), parameters, engine_name=ENGINE, **named)
 
     def before(cell: nbformat.NotebookNode, cell_index: int) -> None:

@@ -56,6 +56,6 @@ def series(panel: Panel) -> bytes:
         kept[FIGURES] = rows[FIGURES]
     text = kept.to_csv(index=False, lineterminator="\n", float_format=None)
     out = io.BytesIO()
-    with gzip.GzipFile(fileobj=out, mode="wb", mtime=0, filename="") as packed:
+    with gzip.GzipFile(fileobj=out, mode="wb", mtime=0, filename="", compresslevel=6) as packed:
         packed.write(text.encode("utf-8"))
     return out.getvalue()
