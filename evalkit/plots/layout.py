@@ -24,11 +24,8 @@ from numpy.typing import ArrayLike
 
 POINTS = 72  # an inch; drawings are measured in points
 PAD = 4.0  # points around axes with all that belongs to them
-BAR, SLIM, APART = (
-    0.05,
-    20,
-    0.02,
-)  # a colour bar: most of the width, height over width, distance in widths of a figure
+BAR, SLIM = 0.05, 20  # a colour bar: most of its width in widths of its frame, and its height over its width
+APART = 0.02  # from the frame to its colour bar, in widths of the figure
 LEAST = 0.1  # of a figure that its axes keep, however long the texts
 PASSES, STEPS = 3, 12  # of measuring (other room can mean other ticks), and of sharing out
 GUESS = {"left": 50.0, "right": 8.0, "bottom": 36.0, "top": 8.0}  # points, until measured

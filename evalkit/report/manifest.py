@@ -78,9 +78,7 @@ def _packages() -> dict[str, str]:
     `metadata` would take in every line of every file, which is long for what is wanted.
     """
     texts = (found.read_text("METADATA") or found.read_text("PKG-INFO") or "" for found in distributions())
-    known = (
-        tuple(re.search(rf"^{key}: *(.+)$", text, re.MULTILINE) for key in ("Name", "Version")) for text in texts
-    )
+    known = ((_SAYS_NAME.search(text), _SAYS_VERSION.search(text)) for text in texts)
     return dict(sorted((name[1].strip().lower(), version[1].strip()) for name, version in known if name and version))
 
 
