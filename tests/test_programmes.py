@@ -249,4 +249,4 @@ def test_a_small_change_that_is_clear_of_nought_is_not_called_open(make):
     p = make.panel(rows, rollout, **BASE)
     found = checks.composition(p, estimators.fit("imputation", p))
     assert found.verdict == "inconclusive"
-    assert "by less than 2" in found.reading
+    assert "by less than 2 per cent." in found.reading

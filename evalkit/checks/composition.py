@@ -147,10 +147,11 @@ def _judged(data: pd.DataFrame, *, lost: bool) -> tuple[Literal["reassuring", "i
         named = data.loc[apart & large, "measure"].str.split(" (", regex=False).str[0]
         which = " and the ".join(f"{name[:1].lower()}{name[1:]}" for name in named)
         return "concern", f"The {which} changed with joining: part of the effect may be a change in who is counted."
-    if (np.maximum(-data["low"], data["high"]) >= MATTERS).any():
-        return "inconclusive", f"A change of {numbers.number(MATTERS, 0)} is not ruled out."
+    open_ = np.maximum(-data["low"], data["high"]) >= MATTERS
+    if open_.any():
+        return "inconclusive", f"A change of {_limit(data[open_])} is not ruled out."
     if apart.any():
-        return "inconclusive", f"Something changed with joining, by less than {numbers.number(MATTERS, 0)}."
+        return "inconclusive", f"Something changed with joining, by less than {_limit(data[apart])}."
     if lost:
         return "inconclusive", "The others did not change by as much as would matter."
     return "reassuring", f"Changes of {numbers.number(MATTERS, 0)} or more are ruled out."
@@ -162,3 +163,8 @@ def _said(row: pd.Series) -> str:
     ends = numbers.interval(row["low"], row["high"], 1)
     level = numbers.per_cent(float(row["level"]))
     return f"{row['measure']}: {numbers.signed(row['estimate'], 1)} {row['unit']} ({level} interval {ends})."
+
+
+def _limit(data: pd.DataFrame) -> str:
+    """What matters, in the units of some measures."""
+    return f"{numbers.number(MATTERS, 0)} {' or '.join(dict.fromkeys(data['unit']))}"
