@@ -26,9 +26,11 @@ from evalkit.estimate import Check, Refusal, restore
 from evalkit.panel import build_all
 from evalkit.report import results
 from evalkit.report.assurance import UNSAID, assured, limits
+from evalkit.report.content import content, within
 from evalkit.report.execute import Executed, heading_above
 from evalkit.report.front import Front, body, gather, register
 from evalkit.report.page import PageContext, problems
+from evalkit.report.register import Register
 from evalkit.report.whole import bundle, first_page
 from evalkit.report.word import write_word
 from evalkit.study.assurance import Assurance
@@ -73,7 +75,11 @@ def gathered(demonstration):
 
 @pytest.fixture(scope="module")
 def bundled(demonstration, gathered):
-    return bundle(gathered, demonstration[2], context())
+    return bundle(gathered, shown_by(demonstration[2]), context())
+
+
+def shown_by(executed):
+    return {one.name: content(one.notebook) for one in executed}
 
 
 def said(**changes):
@@ -219,6 +225,39 @@ def test_the_bundle_holds_every_page_and_leads_nowhere_else(demonstration, gathe
     assert html.count("<figure") > single.count("<figure")
 
 
+TABLE = "<table><caption>{}</caption><tr><th>A</th><td>1</td></tr></table>"
+
+
+def part(*sections):
+    """What a notebook with these headings shows, each above a link to itself and two tables of one caption."""
+    cells = [nbformat.v4.new_markdown_cell("# Title")]
+    for words_ in sections:
+        cells.append(nbformat.v4.new_markdown_cell(f"{words_}\n\n[here](#{words_.strip('# ').lower()})"))
+        data = {"text/html": TABLE.format("Same & so <b>on</b> (2)") * 2}
+        cells.append(nbformat.v4.new_code_cell("1", outputs=[nbformat.v4.new_output("display_data", data=data)]))
+    return content(nbformat.v4.new_notebook(cells=cells))
+
+
+def test_parts_of_a_page_share_no_anchor_and_no_name_and_links_follow():
+    register_, parts = Register(), [part("## Result", "### Detail"), part("## Result", "###### Deep", "## Main")]
+    bodies = [within(one, register_) for one in parts]
+    text = "".join(bodies)
+    ids, names = (re.findall(f' {what}="([^"]*)"', text) for what in ("id", "aria-label"))
+    assert ids == ["result", "detail", "result-2", "deep", "main-2"]
+    assert len(names) == len(set(names)) == 15
+    assert sum(name.startswith("Table: Same &amp; so on (2)") for name in names) == 10
+    assert re.findall('href="#([^"]*)"', bodies[0]) == ids[:2]
+    assert re.findall('href="#([^"]*)"', bodies[1])[:2] == ids[2:4]
+    assert re.findall(r"<(h\d)", text) == ["h3", "h4", "h3", "h4", "h3"]
+
+
+def test_a_part_is_the_page_but_for_its_place(demonstration):
+    for one in shown_by(demonstration[2]).values():
+        moved = within(one, Register())
+        deeper = re.sub(r"<(/?)h([2-6])(?=[ >])", lambda found: f"<{found[1]}h{int(found[2]) + 1}", one.body)
+        assert moved == deeper
+
+
 def test_the_bundle_lies_deeper_but_in_order(bundled):
     levels = [int(n) for n in re.findall(r"<h([1-6])", bundled)]
     assert all(after <= before + 1 for before, after in pairwise(levels))
@@ -226,7 +265,7 @@ def test_the_bundle_lies_deeper_but_in_order(bundled):
 
 def test_first_page_and_bundle_are_the_same_every_time(demonstration, gathered, bundled):
     assert first_page(gathered, context()) == first_page(gathered, context())
-    assert bundle(gathered, demonstration[2], context()) == bundled
+    assert bundle(gathered, shown_by(demonstration[2]), context()) == bundled
 
 
 def test_a_pages_register_keeps_the_first_pages_names():

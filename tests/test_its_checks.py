@@ -19,6 +19,7 @@ from evalkit.checks.detectable import simulated
 from evalkit.errors import DesignError
 from evalkit.estimate import Refusal
 from evalkit.estimators._its import ar1
+from evalkit.estimators._its.brief import without_each
 from evalkit.estimators._its.series import joint_series
 
 FIRST = "2015-01"
@@ -316,6 +317,34 @@ def test_a_period_left_out_is_a_gap_and_not_closed_up(clean):
     series = joint_series(changed)
     assert (~series.used).sum() == 2
     assert series.t[series.used].max() == 47
+
+
+def test_leaving_a_period_out_is_an_evaluation_without_its_rows(make):
+    panel = panel_of(make, 50 + ar(36, 0.4, seed=6), 20)
+    found = asked("influence", panel).data.set_index("period")
+    kept = _changed.with_options(_changed.with_fixed_season(panel), allow_short=True)
+    for period in panel.study.window[[0, 19, 35]]:
+        again = estimators.fit("its", _changed.without_periods(kept, pd.PeriodIndex([period]))).headline
+        for column in ("estimate", "low", "high"):
+            assert found.loc[period, column] == pytest.approx(again[column], rel=1e-9)
+
+
+def test_units_stay_in_the_series_when_a_period_is_left_out(make):
+    """One unit reported in just half of the periods before joining, so without one of them it would be left out."""
+    months = pd.period_range(FIRST, periods=36, freq="M").astype(str)
+    y = 50 + ar(36, seed=3)
+    rows = [("A", m, v) for m, v in zip(months, y, strict=True)]
+    rows += [("B", m, 30 - v / 2) for m, v in zip(months[12:], y[12:], strict=True)]
+    rollout = pd.DataFrame({"unit": ["A", "B"], "joined": [months[24]] * 2})
+    frame = pd.DataFrame(rows, columns=["unit", "period", "y"])
+    options = {"window": [months[0], months[-1]], "horizons": [], "model": model(impact="level")}
+    panel = make.panel(frame, rollout, **options)
+    period = panel.study.window[12]
+    less = _changed.without_periods(panel, panel.study.window[12:13])
+    assert (joint_series(panel).left_out, joint_series(less).left_out) == ((), ("B",))
+    both, one = dict(without_each(panel))[period], estimators.headline("its", less)
+    whole = estimators.fit("its", panel).headline
+    assert abs(both["estimate"] - whole["estimate"]) < whole["std_error"] < abs(one["estimate"] - whole["estimate"])
 
 
 def test_leaving_one_out_keeps_a_slope_at_eight_a_side(make):

@@ -12,6 +12,7 @@ that does not matter for whether engines agree.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -104,13 +105,19 @@ def _linearmodels(s: _Sample) -> tuple[float, float]:
     return float(fit.params.iloc[0]), float(np.sqrt(variance))
 
 
+def second_engine() -> Any:  # noqa: ANN401 - a class of a library without types
+    """The second engine's class; a process that others are forked from imports it once for all of them."""
+    from statsmodels.regression.linear_model import WLS  # not the whole of `statsmodels.api`, half a second
+
+    return WLS
+
+
 def _statsmodels(s: _Sample) -> tuple[float, float]:
     """The same by least squares on a column for every period but the first, all less their means in the unit.
 
     That takes the place of a column for every unit (Frisch, Waugh and Lovell), which a large panel has no room for.
     """
-    from statsmodels.regression.linear_model import WLS  # not the whole of `statsmodels.api`, half a second
-
+    WLS = second_engine()
     columns = np.column_stack([s.y, s.joined, s.period[:, None] == np.arange(1, s.period.max() + 1)])
     total = np.bincount(s.unit, s.weight)
     means = np.stack([np.bincount(s.unit, s.weight * column) / total for column in columns.T], axis=1)

@@ -1,19 +1,25 @@
 """Does the answer hang on a single period?
 
 Each analysed period is left out in turn, its place in the calendar kept as a gap, and the same model fitted
-again, rho included. The change of the headline is given in units of its standard error. Seasonal terms
-stay those of the main analysis, and a side that falls from 8 periods to 7 keeps its change of slope.
+again, rho included; the units of a plain interrupted time series stay those of the main analysis. The change of the
+headline is given in units of its standard error. Seasonal terms stay those of the main analysis, and a side that
+falls from 8 periods to 7 keeps its change of slope.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
 from evalkit import estimators, numbers, periods
 from evalkit.checks import _changed
-from evalkit.checks._its import excludes_zero, fitted, labelled, not_applicable, nothing, sentence, told
+from evalkit.checks._its import OWN, excludes_zero, fitted, labelled, not_applicable, nothing, sentence, told
 from evalkit.checks._moved import LARGE, moved
+from evalkit.errors import DesignError
 from evalkit.estimate import Check, Estimate, Refusal
+from evalkit.estimators._its.brief import without_each
 from evalkit.panel import Panel
 
 NAME = "influence"
@@ -56,7 +62,7 @@ def check(panel: Panel, estimate: Estimate | Refusal) -> Check:
     return Check(NAME, QUESTION, "reassuring", f"{facts} None changes the answer.", value, estimate.design, data)
 
 
-def _run(panel: Panel, estimate: Estimate) -> tuple[pd.DataFrame, list[Refusal]]:
+def _run(panel: Panel, estimate: Estimate) -> tuple[pd.DataFrame, list[Refusal | DesignError]]:
     """The estimate without each analysed period, columns `COLUMNS`, and the refusals."""
     kept = _changed.with_fixed_season(_changed.needed(panel, estimate.design))
     kept = _changed.with_options(kept, allow_short=True)
@@ -65,9 +71,8 @@ def _run(panel: Panel, estimate: Estimate) -> tuple[pd.DataFrame, list[Refusal]]
     ]
     head = estimate.headline
     rows, refusals = [], []
-    for period in analysed:
-        again = estimators.headline(estimate.design, _changed.without_periods(kept, pd.PeriodIndex([period])))
-        if isinstance(again, Refusal):
+    for period, again in _refits(kept, estimate.design, analysed):
+        if isinstance(again, Refusal | DesignError):
             refusals.append(again)
             continue
         change = (again["estimate"] - head["estimate"]) / head["std_error"]
@@ -75,11 +80,22 @@ def _run(panel: Panel, estimate: Estimate) -> tuple[pd.DataFrame, list[Refusal]]
     return labelled(pd.DataFrame(rows, columns=COLUMNS), estimate), refusals
 
 
+def _refits(
+    panel: Panel, design: str, analysed: pd.Series
+) -> Iterator[tuple[pd.Period, dict[str, Any] | Refusal | DesignError]]:
+    """The headline without each analysed period, or why there is none."""
+    if design == OWN:
+        yield from without_each(panel)
+        return
+    for period in analysed:
+        yield period, estimators.headline(design, _changed.without_periods(panel, pd.PeriodIndex([period])))
+
+
 def _which(rows: pd.DataFrame) -> str:
     return periods.runs(rows["period"])
 
 
-def _facts(estimate: Estimate, top: pd.DataFrame, refusals: list[Refusal]) -> str:
+def _facts(estimate: Estimate, top: pd.DataFrame, refusals: list[Refusal | DesignError]) -> str:
     places = numbers.decimals_for([float(estimate.headline["std_error"])])
     named = "; ".join(
         f"without {periods.say(row.period)} {numbers.signed(row.estimate, places)} "

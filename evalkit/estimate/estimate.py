@@ -137,7 +137,10 @@ class Estimate:
         }
 
     def store(self) -> dict[str, Any]:
-        """Everything, as plain values that `restore` turns back into the same Estimate."""
+        """Everything, as plain values that `restore` turns back into the same Estimate.
+
+        Of the covariance the rows end at the diagonal: what stands above it is what stands below.
+        """
         return {
             **self.record(),
             "label": self.label,
@@ -148,7 +151,7 @@ class Estimate:
             "base": self.base,
             "comparison_only": self.comparison_only,
             **{name: stored(name, getattr(self, name)) for name in FRAMES},
-            "covariance": self.covariance.tolist(),
+            "covariance": [row[: i + 1] for i, row in enumerate(self.covariance.tolist())],
         }
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:

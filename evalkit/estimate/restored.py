@@ -33,18 +33,25 @@ def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
         "diagnostics",
         "method",
     )
-    size = len(frames["events"])
     return Estimate(
         **{name: stored[name] for name in simple},
         terms=terms,
         **frames,
-        covariance=np.array(stored["covariance"], float).reshape(size, size),
+        covariance=_whole(stored["covariance"]),
         exposure=stored["exposure"],
         anticipation=stored["anticipation"],
         base=stored.get("base", "universal"),
         comparison_only=stored["comparison_only"],
         warnings=tuple(stored["warnings"]),
     )
+
+
+def _whole(rows: list[list[float]]) -> np.ndarray:
+    """A symmetric matrix of its rows up to the diagonal."""
+    out = np.zeros((len(rows), len(rows)))
+    for i, row in enumerate(rows):
+        out[i, : i + 1] = out[: i + 1, i] = row
+    return out
 
 
 def terms_of(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:

@@ -22,19 +22,20 @@ Res Methodol 21:181; Kenward and Roger (1997), Biometrics 53:983.
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from evalkit import numbers
 from evalkit.estimate import Estimate
 from evalkit.estimators._common import exposure, identity, size
 from evalkit.estimators._its import engines
+from evalkit.estimators._its.brief import headline
 from evalkit.estimators._its.course import Course
 from evalkit.estimators._its.design import Design, build
 from evalkit.estimators._its.series import Series, counts, joint_series
 from evalkit.estimators._its.terms import path, terms
 from evalkit.panel import Panel
+
+__all__ = ["NAMED", "TITLE", "fit", "headline", "left_out", "method"]
 
 TITLE = "Interrupted time series"
 NAMED = 8  # units named one by one
@@ -59,15 +60,6 @@ def fit(panel: Panel) -> Estimate:
         diagnostics=dict(course.fit.diagnostics),
         warnings=tuple(dict.fromkeys((*missing, *design.notes, *course.fit.warnings, *_warnings(panel, design)))),
     )
-
-
-def headline(panel: Panel) -> dict[str, Any]:
-    """The first of the terms of `fit`, refused where `fit` is, without what nobody asks of a refit."""
-    study = panel.study
-    design = build(study, joint_series(panel))
-    course = engines.run(design, study.protocol.model.its, None)
-    rows, _ = terms(study, design, course, size(panel))
-    return rows[0]
 
 
 def left_out(series: Series) -> str:

@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 DEBUGGER = "debugpy"
+UNWRITTEN = "--HistoryManager.enabled=False"  # nobody typed these cells: they are not for the user's own history
 
 
 def main(arguments: list[str]) -> None:
@@ -35,8 +36,21 @@ def imported() -> None:
     finally:
         if absent:
             del sys.modules[DEBUGGER]
+    _beginning()
 
     from evalkit import plots, tables, words, workbench  # noqa: F401
+
+
+def _beginning() -> None:
+    """Import what a kernel imports while it begins, and look up how figures are shown, once for all."""
+    from IPython.core import completerlib, debugger, logger, oinspect, pylabtools  # noqa: F401
+    from IPython.core.magics import execution  # noqa: F401
+    from IPython.extensions import storemagic  # noqa: F401
+    from matplotlib_inline import backend_inline  # noqa: F401
+    from tornado.platform import asyncio  # noqa: F401
+
+    # reads the entry points of every installed package
+    pylabtools.find_gui_and_backend("inline")  # type: ignore[no-untyped-call]
 
 
 def settled() -> None:
@@ -54,7 +68,7 @@ def serve(arguments: list[str], **given: object) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     app: Any = IPKernelApp.instance(**given)
-    app.initialize(arguments)
+    app.initialize([*arguments, UNWRITTEN])
     if "matplotlib.pyplot" in sys.modules:  # it has settled on a drawing that shows nothing in a notebook
         app.shell.enable_matplotlib("inline")
     with contextlib.suppress(SystemExit):

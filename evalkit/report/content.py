@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 from evalkit.errors import RunError
@@ -12,10 +13,14 @@ from evalkit.report.clean import plain
 from evalkit.report.highlight import highlight
 from evalkit.report.outputs import joined, outputs
 from evalkit.report.prose import Heading, prose, take_title
-from evalkit.report.register import Register
+from evalkit.report.register import DEEPEST, Register
+from evalkit.report.tree import quoted
 
 # papermill's tags, and what a reader should call them; the injected cell wins, so it comes first.
 PARAMETER_TAGS = {"injected-parameters": "Set for this run", "parameters": "Defaults in the notebook"}
+# Nothing but our own tags looks like these: text and values are escaped.
+_HEADING = re.compile(r"<(/?)h([2-6])(?=[ >])")
+_PLACED = re.compile(r'(?<= )(id|href|aria-label)="(#?)([^"]*)"')
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Content:
     contents    (anchor, text) of the second-level headings
     parameters  (text, HTML) of each parameters cell
     stopped     the cell with the first error, as text; empty when the notebook ran to its end
+    register    the anchors and names in `body`
     """
 
     title: Heading
@@ -34,17 +40,16 @@ class Content:
     contents: tuple[tuple[str, str], ...]
     parameters: tuple[tuple[str, str], ...]
     stopped: str
+    register: Register
 
 
-def content(notebook: Mapping[str, Any], register: Register | None = None) -> Content:
-    """Read an executed notebook (nbformat 4).
-
-    register  of the page that it becomes a part of; without one, a page of its own
+def content(notebook: Mapping[str, Any]) -> Content:
+    """Read an executed notebook (nbformat 4) as a page of its own.
 
     Raises RunError, naming the cell, for a notebook without a `# ` heading, an equation that
     cannot be shown, an image that is not embedded and a picture without a description.
     """
-    register = register or Register()
+    register = Register()
     title: Heading | None = None
     body: list[str] = []
     parameters: dict[str, str] = {}
@@ -65,7 +70,29 @@ def content(notebook: Mapping[str, Any], register: Register | None = None) -> Co
     if title is None:
         raise RunError("the notebook has no title", fix="begin its first Markdown cell with `# ` and a title")
     shown = tuple((words, parameters[tag]) for tag, words in PARAMETER_TAGS.items() if tag in parameters)
-    return Content(title, "\n".join(filter(None, body)), tuple(register.contents), shown, _stopped(notebook))
+    whole = "\n".join(filter(None, body))
+    return Content(title, whole, tuple(register.contents), shown, _stopped(notebook), register)
+
+
+def within(shown: Content, register: Register) -> str:
+    """The body as a part of another page, below a heading of the second level.
+
+    register  of that page: anchors and names that it has already are given anew, and links to them follow
+    """
+    own, places = shown.register, {}
+    for anchor in re.findall(r' id="([^"]*)"', shown.body):
+        places[anchor] = register.anchor(own.anchors[anchor])
+
+    def placed(found: re.Match[str]) -> str:
+        what, mark, value = found.groups()
+        if what == "aria-label":
+            value = quoted(register.name(own.names[unescape(value)]))
+        elif what == "id" or mark:
+            value = places.get(value, value)
+        return f'{what}="{mark}{value}"'
+
+    deeper = _HEADING.sub(lambda found: f"<{found[1]}h{min(int(found[2]) + 1, DEEPEST)}", shown.body)
+    return _PLACED.sub(placed, deeper)
 
 
 def _parameter_tag(cell: Mapping[str, Any]) -> str:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from evalkit.report.audit import problems
-from evalkit.report.content import content
+from evalkit.report.content import Content, content
 from evalkit.report.templates import fill
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["PageContext", "problems", "render"]
+__all__ = ["PageContext", "page", "problems", "render"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,11 @@ def render(notebook: NotebookNode, context: PageContext) -> str:
     Raises RunError, naming the cell, for what cannot be shown faithfully: no title, a broken
     equation, an image that is not embedded, a picture without a description.
     """
-    shown = content(notebook)
+    return page(content(notebook), context)
+
+
+def page(shown: Content, context: PageContext) -> str:
+    """The page of what a notebook shows, as HTML text; as `render`."""
     pages = [
         (file, title, file == context.file if context.file else title == shown.title.text)
         for file, title in context.pages

@@ -15,27 +15,25 @@ class Register:
     """The page-wide record that every part of a page writes into, in reading order.
 
     contents  (anchor, text) of each second-level heading of the prose: the table of contents
+    anchors   every anchor given, with what it was made from
+    names     every accessible name given, with what was asked for
     """
 
     def __init__(self, reserved: Iterable[str] = RESERVED) -> None:
         self.contents: list[tuple[str, str]] = []
-        self._anchors = set(reserved)
-        self._names: set[str] = set()
+        self.anchors: dict[str, str] = {name: name for name in reserved}
+        self.names: dict[str, str] = {}
         # (level asked for, level given) of the headings still open; the page title never closes
         self._open: list[tuple[int, int]] = [(1, 1)]
-
-    def begin(self, level: int) -> None:
-        """Start a part of the page whose heading has this level; what follows lies below it."""
-        self._open = [(1, level)]
 
     def anchor(self, text: str) -> str:
         """An id made from `text`, the same for the same text, never given twice."""
         stem = re.sub(r"\W+", "-", text.lower()).strip("-_")[:LONGEST_ANCHOR].rstrip("-_") or "section"
-        return _claim(stem, self._anchors, "{}-{}")
+        return _claim(stem, self.anchors, "{}-{}")
 
     def name(self, text: str) -> str:
         """An accessible name that no other region of the page bears."""
-        return _claim(" ".join(text.split()) or "Content", self._names, "{} ({})")
+        return _claim(" ".join(text.split()) or "Content", self.names, "{} ({})")
 
     def level(self, asked: int, floor: int = 2) -> int:
         """The level a heading gets: in order whatever was asked for, below the page title.
@@ -50,10 +48,10 @@ class Register:
         return given
 
 
-def _claim(stem: str, taken: set[str], pattern: str) -> str:
+def _claim(stem: str, taken: dict[str, str], pattern: str) -> str:
     name, count = stem, 1
     while name in taken:
         count += 1
         name = pattern.format(stem, count)
-    taken.add(name)
+    taken[name] = stem
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,10 +18,11 @@ from evalkit.errors import RunError
 from evalkit.estimate import Estimate, stack, terms_of
 from evalkit.panel import Panel
 from evalkit.report import fresh
+from evalkit.report.content import Content, content
 from evalkit.report.execute import Executed, payloads
 from evalkit.report.front import Front, bundle_name, gather, word_name
 from evalkit.report.manifest import provenance
-from evalkit.report.page import PageContext, problems, render
+from evalkit.report.page import PageContext, page, problems
 from evalkit.report.publish import write_json, write_text
 from evalkit.report.whole import FIRST, SUMMARY, bundle, first_page
 from evalkit.report.word import write_word
@@ -38,13 +40,15 @@ def write_report(
     Returns failures, one line each.
     """
     failures = [_failure_line(study, e) for e in executed if e.failure]
-    failures += _pages(folder, _context(study, panel, executed, record), executed)
+    context = _context(study, panel, executed, record)
+    parts, unseen = _contents(study, executed)
+    failures += unseen + _pages(folder, context, executed, parts)
     stored = shown(executed)
     estimates = [terms_of(one, study.frequency) for one in stored]
     front = gather(study, panel, executed, estimates, record | {"failures": failures})
-    failures += _whole(folder, _context(study, panel, executed, record), executed, front)
+    failures += _whole(folder, context, front, parts if len(parts) == len(executed) else None)
     write_text(folder / "estimates.csv", _csv(estimates))
-    write_json(folder / "estimates.json", stored)
+    write_text(folder / "estimates.json", lines(stored))
     if appraised := appraisals(executed):
         write_text(
             folder / "appraisal.csv",
@@ -73,6 +77,12 @@ def shown(executed: Sequence[Executed]) -> list[dict[str, Any]]:
     for stored in chain(*every):
         found.setdefault((stored["outcome"], stored["design"]), stored)
     return list(found.values())
+
+
+def lines(stored: Sequence[dict[str, Any]]) -> str:
+    """Estimates as JSON, one a line."""
+    text = (json.dumps(one, ensure_ascii=False, allow_nan=False) for one in stored)
+    return "[\n" + ",\n".join(text) + "\n]\n"
 
 
 def appraisals(executed: Sequence[Executed]) -> list[dict[str, str]]:
@@ -113,29 +123,36 @@ def _context(study: Study, panel: Panel, executed: Sequence[Executed], record: d
     )
 
 
-def _pages(folder: Path, context: PageContext, executed: Sequence[Executed]) -> list[str]:
+def _contents(study: Study, executed: Sequence[Executed]) -> tuple[dict[str, Content], list[str]]:
+    """What every notebook shows, by its name, and what cannot be shown faithfully."""
+    parts, failures = {}, []
+    for one in executed:
+        try:
+            parts[one.name] = content(one.notebook)
+        except RunError as error:
+            failures.append(f"{study.slug}: {one.name}: the page cannot be made: {error}")
+    return parts, failures
+
+
+def _pages(folder: Path, context: PageContext, executed: Sequence[Executed], parts: dict[str, Content]) -> list[str]:
     failures = []
     for one in executed:
-        file = f"{one.name}.html"
-        try:
-            html = render(one.notebook, replace(context, file=file))
-        except RunError as error:
-            failures.append(f"{context.study}: {one.name}: the page cannot be made: {error}")
+        if one.name not in parts:
             continue
+        file = f"{one.name}.html"
+        html = page(parts[one.name], replace(context, file=file))
         write_text(folder / file, html)
         if one.failure is None:
             failures += _faults(context, file, html)
     return failures
 
 
-def _whole(folder: Path, context: PageContext, executed: Sequence[Executed], front: Front) -> list[str]:
-    """Write the first page, the bundle and the summary for Word."""
+def _whole(folder: Path, context: PageContext, front: Front, parts: dict[str, Content] | None) -> list[str]:
+    """Write the first page, the summary for Word and, where every notebook can be shown, the report as one file."""
     failures = []
     texts = {FIRST: first_page(front, replace(context, file=FIRST))}
-    try:
-        texts[bundle_name(context.study)] = bundle(front, executed, context)
-    except RunError as error:
-        failures.append(f"{context.study}: the report as one file cannot be made: {error}")
+    if parts is not None:
+        texts[bundle_name(context.study)] = bundle(front, parts, context)
     for file, html in texts.items():
         write_text(folder / file, html)
         failures += _faults(context, file, html)

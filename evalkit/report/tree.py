@@ -103,7 +103,7 @@ def inner(element: Element) -> str:
 
 def _outer(element: Element) -> str:
     # The standard serialiser leaves < as it is in attributes; nothing here may look like a tag.
-    attributes = "".join(f' {name}="{_quoted(value)}"' for name, value in element.attrib.items())
+    attributes = "".join(f' {name}="{quoted(value)}"' for name, value in element.attrib.items())
     tail = escape(element.tail or "", quote=False)
     if element.tag in VOID:
         return f"<{element.tag}{attributes}>{tail}"
@@ -112,7 +112,7 @@ def _outer(element: Element) -> str:
     return f"<{element.tag}{attributes}>{inner(element)}</{element.tag}>{tail}"
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """A value between double quotes; single ones, of which drawings are full, mean nothing there."""
     return escape(value, quote=False).replace('"', "&quot;")
 

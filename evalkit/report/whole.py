@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from markupsafe import Markup
 
-from evalkit.report.content import content
-from evalkit.report.execute import Executed
+from evalkit.report.content import Content, within
 from evalkit.report.front import Front, body, register
 from evalkit.report.page import PageContext
 from evalkit.report.register import Register
@@ -23,33 +22,30 @@ def first_page(front: Front, context: PageContext) -> str:
     return _page(html, sections, context, code=False)
 
 
-def bundle(front: Front, executed: Sequence[Executed], context: PageContext) -> str:
+def bundle(front: Front, parts: Mapping[str, Content], context: PageContext) -> str:
     """The whole report as one page that leads nowhere else: the summary, then every notebook's page.
 
-    Raises RunError, naming the cell, for a notebook that cannot be shown faithfully.
+    parts  what each notebook shows, by its name
     """
     names = register()
-    anchors = [names.anchor(one.name) for one in executed]
-    inside = {f"{one.name}.html": f"#{anchor}" for one, anchor in zip(executed, anchors, strict=True)}
+    anchors = {name: names.anchor(name) for name in parts}
+    inside = {f"{name}.html": f"#{anchor}" for name, anchor in anchors.items()}
     pages = tuple((inside.get(file, file), title, opening) for file, title, opening in front.pages)
     alone = replace(front, files=(), pages=pages)
     html, sections = body(alone, names)
-    parts = [html, *(_part(one, anchor, names) for one, anchor in zip(executed, anchors, strict=True))]
-    contents = (*sections, *((anchor, one.title) for one, anchor in zip(executed, anchors, strict=True)))
-    text = "\n".join(parts)
+    text = "\n".join([html, *(_part(shown, anchors[name], names) for name, shown in parts.items())])
+    contents = (*sections, *((anchors[name], shown.title.text) for name, shown in parts.items()))
     closed = replace(context, pages=(), index="")
     return _page(text, contents, closed, code='<details class="code">' in text)
 
 
-def _part(one: Executed, anchor: str, names: Register) -> str:
-    names.begin(2)
-    shown = content(one.notebook, names)
+def _part(shown: Content, anchor: str, names: Register) -> str:
     return fill(
         "part.html.j2",
         anchor=anchor,
         heading=Markup(shown.title.html),  # noqa: S704 - cleaned by `content`
         stopped=shown.stopped,
-        body=Markup(shown.body),  # noqa: S704 - cleaned by `content`
+        body=Markup(within(shown, names)),  # noqa: S704 - cleaned by `content`
     )
 
 

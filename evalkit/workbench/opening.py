@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evalkit import catalogue
+from evalkit.checks.engine_agreement import second_engine
 from evalkit.panel import Panel, build, build_all, handed
 from evalkit.workbench.case import Case
 
@@ -44,6 +45,7 @@ def hold(collaborative: str, outcome: str, *, ahead: bool, panels: dict[str, Pan
     HELD[collaborative, outcome] = case
     if ahead:
         case.checks(case.estimates())
+        second_engine()
 
 
 def open_baseline(collaborative: str, outcome: str = "") -> Panel:

@@ -1,21 +1,45 @@
-"""The headline of `its` alone, for many groups of units that join at the same dates: what placebos want by the dozen.
+"""The headline of `its` alone, for those who refit by the dozen.
 
 The same series, columns, engine and errors as `its`, without frames and without the other quantities.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from evalkit import inference
 from evalkit.errors import DesignError
 from evalkit.estimators._common import size
 from evalkit.estimators._its import engines
 from evalkit.estimators._its.design import Design, build
-from evalkit.estimators._its.series import Series, assembled, dates, nobody, on_both_sides
+from evalkit.estimators._its.series import Series, assembled, dates, joint_series, nobody, on_both_sides
 from evalkit.panel import Panel, Together
+
+
+def headline(panel: Panel) -> dict[str, Any]:
+    """The first row of `Estimate.terms`. Raises DesignError where `its` refuses it."""
+    return _headline(panel, build(panel.study, joint_series(panel)), size(panel))
+
+
+def without_each(panel: Panel) -> Iterator[tuple[pd.Period, dict[str, Any] | DesignError]]:
+    """The headline without each analysed period in turn, or why there is none; the series is of the same units.
+
+    The period keeps its place in the calendar, as one in which nobody reported.
+
+    Raises DesignError where there is no series.
+    """
+    series, rounding = joint_series(panel), size(panel)
+    for place in np.flatnonzero(series.used):
+        left = np.where(np.arange(len(series.t)) == place, np.nan, series.value)
+        try:
+            yield series.window[place], _headline(panel, build(panel.study, replace(series, value=left)), rounding)
+        except DesignError as refusal:
+            yield series.window[place], refusal
 
 
 def headlines(panel: Panel, joining: np.ndarray) -> list[dict[str, Any] | None]:
