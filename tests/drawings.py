@@ -52,7 +52,7 @@ def laid_out(monkeypatch):
 
 def measuring(figure):
     """A renderer that sizes texts as the drawing of the figure does."""
-    return Renderer(*figure.get_size_inches() * POINTS, io.StringIO())
+    return Renderer(*figure.get_size_inches() * POINTS)
 
 
 def around(figure) -> list[tuple[str, Bbox]]:

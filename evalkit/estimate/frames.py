@@ -54,7 +54,8 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as plain values; infinite degrees of freedom and absent figures become None."""
-    return [{key: plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+    columns = [[plain(value) for value in frame[name].tolist()] for name in frame]
+    return [dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any cell

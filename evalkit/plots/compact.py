@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from html import escape
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import Element
 
-SVG, LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
+LINK = "xlink:href"
 GRAIN = 10  # parts of a point
 PLACED = frozenset({"x", "y", "width", "height", "viewBox"})
 DROPPED = frozenset({"metadata", "style"})
@@ -26,12 +26,11 @@ FAMILY = re.compile(r"font-family:[^;]+")
 STEP = re.compile(r"([MLQCz])([^MLQCz]*)")
 
 
-def compact(svg: str) -> str:
+def compact(root: Element) -> str:
     """The drawing as one line of SVG.
 
-    svg  as matplotlib writes it: paths of absolute M, L, Q, C and z; styles in `style`
+    root  as matplotlib draws it: paths of absolute M, L, Q, C and z; styles in `style`; names as they are written
     """
-    root = fromstring(svg)  # noqa: S314 - our own drawing, no document type is kept
     used = set(REFERENCE.findall(" ".join(v for e in root.iter() for v in e.attrib.values() if "#" in v)))
     given = [name for e in root.iter() if (name := e.get("id")) in used]
     names = {str(name): f"i{n}" for n, name in enumerate(given)}
@@ -48,7 +47,7 @@ def compact(svg: str) -> str:
 
 
 def _written(element: Element, names: dict[str, str], styles: dict[str, str]) -> str:
-    tag = element.tag.removeprefix(SVG)
+    tag = element.tag
     if tag in DROPPED:
         return ""
     attributes = "".join(f" {name}='{escape(value)}'" for name, value in _attributes(element, names, styles))
@@ -79,6 +78,8 @@ def _kept(name: str, value: str) -> str:
         return steps(value)
     if name in PLACED:
         return _rounded(value)
+    if name == LINK and value.startswith("data:"):
+        return "".join(value.split())
     if name == "transform":
         return _rounded(value) if SHIFT.fullmatch(value) else TURN.sub(_turned, value).strip()
     return value

@@ -93,7 +93,7 @@ def shown(figure: Figure, alt: str, caption: str, header: Sequence[str], rows: S
         # The reader's browser has fonts of its own; the text is kept as text.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         _shorten(figure)
-        drawing = compact(clean(svg(figure)))
+        drawing = clean(compact(svg(figure)))
     numeric = [False, *[True] * (len(header) - 1)]
     table = markup.table(header, rows, f"Data: {caption}", numeric)
     text = f"[figure] {caption}. {alt}"
