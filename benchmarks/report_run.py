@@ -1,10 +1,10 @@
 """One study to HTML: `evalkit run` against the plain loop of papermill and nbconvert, in one run.
 
-    python benchmarks/report_run.py [STUDY] [PAIRS] [light]
+    python benchmarks/report_run.py [STUDY] [PAIRS] [light | whole] [--no-fork]
 
 With `light`, six short notebooks (a series, a two-way regression, two figures) stand for those of the
 workbench: what is compared is then the running of notebooks. Of the workbench's own the analysis is most,
-and both have to do it.
+and both have to do it. `--no-fork` has ours start every kernel anew, as where none can be forked.
 
 Prints wall and CPU seconds of each pair and the ratio of ours to the loop's; times are not asserted
 anywhere, because machines differ and ratios do not.
@@ -83,25 +83,25 @@ def loop(study: str, folder: str, names: Sequence[str]) -> list[list[str]]:
     return commands
 
 
-def ours(study: str, folder: str) -> list[list[str]]:
-    return [[str(BIN / "evalkit"), "run", study, "--out", folder, "--jobs", str(os.cpu_count())]]
+def ours(study: str, folder: str, how: Sequence[str]) -> list[list[str]]:
+    return [[str(BIN / "evalkit"), "run", study, "--out", folder, "--jobs", str(os.cpu_count()), *how]]
 
 
-def main(study: str = "uec", pairs: str = "3", kind: str = "whole") -> None:
+def main(study: str = "uec", pairs: str = "3", kind: str = "whole", *how: str) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled code is kept, as on a user's machine, for both
     if kind == "light":
         with tempfile.TemporaryDirectory() as top:
             names = short(Path(top), study)
             os.environ["EVALKIT_HOME"] = top
-            return compare(study, int(pairs), names)
-    return compare(study, int(pairs), NOTEBOOKS)
+            return compare(study, int(pairs), names, how)
+    return compare(study, int(pairs), NOTEBOOKS, how)
 
 
-def compare(study: str, pairs: int, names: Sequence[str]) -> None:
+def compare(study: str, pairs: int, names: Sequence[str], how: Sequence[str]) -> None:
     ratios = []
     for i in range(pairs):
         with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b:
-            (wall_a, cpu_a), (wall_b, cpu_b) = timed(ours(study, a)), timed(loop(study, b, names))
+            (wall_a, cpu_a), (wall_b, cpu_b) = timed(ours(study, a, how)), timed(loop(study, b, names))
         ratios.append((wall_a / wall_b, cpu_a / cpu_b))
         print(
             f"pair {i + 1}: evalkit {wall_a:.1f} s wall {cpu_a:.1f} s CPU; loop {wall_b:.1f} s wall {cpu_b:.1f} s CPU"
