@@ -29,13 +29,22 @@ def remembered(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S
 
     @wraps(method)
     def once(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
-        key = (method.__name__, tuple(map(_key, args)), tuple((n, _key(v)) for n, v in sorted(kwargs.items())))
+        key = _asked(method.__name__, args, kwargs)
         if key not in self.memory:
             self.memory[key] = (method(self, *args, **kwargs), args, kwargs)  # kept, so that no identity is reused
         found = self.memory[key][0]
         return list(found) if isinstance(found, list) else found  # type: ignore[return-value]
 
     return cast(Callable[Concatenate[S, P], R], once)
+
+
+def again(memory: dict[Any, Any]) -> dict[Any, Any]:
+    """The memory of a copy, whose objects are others: what is known by identity is known by that of the copies."""
+    return {_asked(name, args, kwargs): (found, args, kwargs) for (name, *_), (found, args, kwargs) in memory.items()}
+
+
+def _asked(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    return name, tuple(map(_key, args)), tuple((n, _key(v)) for n, v in sorted(kwargs.items()))
 
 
 def _key(value: object) -> object:

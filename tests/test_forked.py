@@ -16,6 +16,7 @@ import pytest
 from test_run import notebook, run, workspace  # noqa: F401 - a fixture
 
 from evalkit.errors import RunError
+from evalkit.panel import handed
 from evalkit.report.execute import Engine, execute
 from evalkit.report.forked import Warm, answer, ask, can_fork
 from evalkit.report.kernels import Kernels
@@ -198,7 +199,8 @@ def test_one_that_waits_for_shared_computations_is_begun_first(warm):
     paths = [Path(f"{name}.ipynb") for name in names]
     order = [p.stem for p in Kernels(warm, "uec", "", 60, running=names).order(paths)]
     assert order == [names[1], names[0], names[2], names[3], names[4]]
-    assert Kernels(None, "uec", "", 60, running=names).order(paths) == paths
+    order = [p.stem for p in Kernels(None, "uec", "", 60, running=names).order(paths)]
+    assert order == [names[3], names[0], names[2], names[1], names[4]]  # the one that asks for the others
 
 
 @pytest.mark.parametrize(
@@ -209,6 +211,17 @@ def test_nothing_is_computed_for_others_where_nobody_would_share_it(warm, runnin
     kernels = Kernels(warm, "uec", "", 60, running=running)
     assert kernels.sharing == []
     assert kernels.order(paths) == paths
+    assert Kernels(None, "uec", "", 60, running=running).order(paths) == paths
+
+
+def test_kernels_started_anew_are_told_where_answers_lie_and_one_of_them_to_ask():
+    kernels = Kernels(None, "uec", "", 60, panels={}, running=["data_and_design", "credibility", "findings"])
+    asks, takes, apart = (dict(kernels.engine(name).given) for name in ("credibility", "findings", "data_and_design"))
+    assert asks == {**takes, handed.ASKS: "1"}
+    assert takes == {**apart, handed.ANSWERS: str(Path(apart[handed.VARIABLE]).with_name("answers"))}
+    assert Path(apart[handed.VARIABLE]).is_file()
+    alone = Kernels(None, "uec", "", 60, panels={}, running=["findings"])
+    assert set(dict(alone.engine("findings").given)) == {handed.VARIABLE}
 
 
 def test_a_notebook_may_bring_the_debugger_that_its_kernel_does_without(ran):

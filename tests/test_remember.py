@@ -85,6 +85,49 @@ def test_panels_that_a_run_has_left_are_analysed_and_no_data_are_read(monkeypatc
     assert again.outcome == own.outcome
 
 
+@pytest.fixture
+def left(monkeypatch, tmp_path):
+    """A kernel's environment: panels of a study, and where answers are to be left; returns that file."""
+    monkeypatch.setattr(opening, "HELD", {})
+    panels = workbench.open_case("outpatients").panels
+    answers = {handed.ANSWERS: str(tmp_path / "answers"), handed.ASKS: "1"}
+    for name, value in {**handed.leave(tmp_path / "panels", "outpatients", panels), **answers}.items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "answers"
+
+
+def test_what_one_kernel_has_worked_out_another_takes(monkeypatch, left):
+    first = workbench.open_case("outpatients")
+    assert left.is_file()
+    monkeypatch.delenv(handed.ASKS)
+    monkeypatch.setattr(estimators, "attempt", lambda *_: pytest.fail("a design was run again"))
+    second = workbench.open_case("outpatients")
+    assert second is not first
+    ours, theirs = (one.checks(one.estimates()) for one in (first, second))
+    assert [(c.name, c.verdict, c.reading) for c in theirs] == [(c.name, c.verdict, c.reading) for c in ours]
+    for one, other in zip(first.estimates(), second.estimates(), strict=True):
+        pd.testing.assert_frame_equal(one.terms, other.terms)
+        assert one is not other
+    series = second.attempt("its")
+    assert second.autocorrelation(series) in theirs
+
+
+def test_answers_of_another_outcome_are_not_taken(monkeypatch, left):
+    workbench.open_case("outpatients")
+    monkeypatch.delenv(handed.ASKS)
+    other = workbench.open_case("outpatients", "over_52_weeks")
+    assert (other.outcome.name, other.memory) == ("over_52_weeks", {})
+
+
+def test_what_cannot_be_worked_out_beforehand_is_left_to_the_notebook(monkeypatch, left):
+    def fails(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(workbench.Case, "checks", fails)
+    assert workbench.open_case("outpatients").outcome.name == workbench.open_case("outpatients").outcome.name
+    assert not left.exists()
+
+
 QUESTIONS = ("autocorrelation", "seasonality", "placebo_dates", "forecast_error", "pretrend_power", "bounds")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from evalkit.panel.panel import Panel
 
 VARIABLE = "EVALKIT_PANELS"
+ANSWERS, ASKS = "EVALKIT_ANSWERS", "EVALKIT_ASKS"  # where answers lie or are to be left, and who is to ask
 
 
 def leave(file: Path, collaborative: str, panels: dict[str, Panel]) -> dict[str, str]:

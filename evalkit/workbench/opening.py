@@ -5,6 +5,7 @@ from __future__ import annotations
 from evalkit import catalogue
 from evalkit.checks.engine_agreement import second_engine
 from evalkit.panel import Panel, build, build_all, handed
+from evalkit.workbench.answers import shared
 from evalkit.workbench.case import Case
 
 
@@ -16,7 +17,7 @@ def open_case(collaborative: str, outcome: str = "") -> Case:
     if (collaborative, outcome) in HELD:
         return HELD[collaborative, outcome]
     if (panels := handed.found(collaborative)) is not None:
-        return _case(panels, outcome)
+        return shared(_case(panels, outcome), collaborative)
     study = catalogue.open_study(collaborative)
     study.outcome(outcome)  # a wrong name is said before data are read
     return _case(build_all(study), outcome)
