@@ -7,6 +7,8 @@ import json
 import re
 import zipfile
 from datetime import UTC, datetime
+from html import escape
+from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -249,6 +251,36 @@ def test_parts_of_a_page_share_no_anchor_and_no_name_and_links_follow():
     assert re.findall('href="#([^"]*)"', bodies[0]) == ids[:2]
     assert re.findall('href="#([^"]*)"', bodies[1])[:2] == ids[2:4]
     assert re.findall(r"<(h\d)", text) == ["h3", "h4", "h3", "h4", "h3"]
+
+
+SAYS = 'a id="x" aria-label="y" href="#z" <h2 id="q"> &lt;h2> and > so'
+
+
+def test_texts_that_look_like_attributes_stay_texts():
+    data = {"text/html": TABLE.format(escape(SAYS)), "text/plain": SAYS}
+    cells = [nbformat.v4.new_markdown_cell(f"# Title\n\n{SAYS}\n\n## {SAYS}\n\n`{SAYS}`\n\n[x](#x) {SAYS}")]
+    for kept in ({"text/html": data["text/html"]}, {"text/plain": SAYS}, {"text/plain": f"{SAYS}\n{SAYS}"}):
+        outputs = [nbformat.v4.new_output("display_data", data=kept)]
+        cells.append(nbformat.v4.new_code_cell(f"print({SAYS!r})", outputs=outputs))
+    one = content(nbformat.v4.new_notebook(cells=cells))
+    register_ = Register()
+    first, second = within(one, register_), within(one, register_)
+    read = [" ".join("".join(Text(body).said).split()) for body in (one.body, first, second)]
+    assert read[0] == read[1] == read[2]
+    assert read[0].count('id="x" aria-label="y" href="#z" <h2 id="q">') >= 6
+    assert len(re.findall(r'<h\d id="', first + second)) == 2
+
+
+class Text(HTMLParser):
+    """What a reader sees of a page."""
+
+    def __init__(self, body):
+        super().__init__()
+        self.said = []
+        self.feed(body)
+
+    def handle_data(self, data):
+        self.said.append(data)
 
 
 def test_a_part_is_the_page_but_for_its_place(demonstration):

@@ -18,9 +18,10 @@ from evalkit.report.tree import quoted
 
 # papermill's tags, and what a reader should call them; the injected cell wins, so it comes first.
 PARAMETER_TAGS = {"injected-parameters": "Set for this run", "parameters": "Defaults in the notebook"}
-# Nothing but our own tags looks like these: text and values are escaped.
+# Nothing but our own tags looks like these: what is less or greater is escaped in texts and values, quotes in values.
 _HEADING = re.compile(r"<(/?)h([2-6])(?=[ >])")
-_PLACED = re.compile(r'(?<= )(id|href|aria-label)="(#?)([^"]*)"')
+_TAG = re.compile(r"<(?:h[1-6]|a|div|span|pre) [^>]*>")
+_PLACED = re.compile(r' (id|href|aria-label)="(#?)([^"]*)"')
 
 
 @dataclass(frozen=True)
@@ -79,20 +80,21 @@ def within(shown: Content, register: Register) -> str:
 
     register  of that page: anchors and names that it has already are given anew, and links to them follow
     """
-    own, places = shown.register, {}
-    for anchor in re.findall(r' id="([^"]*)"', shown.body):
-        places[anchor] = register.anchor(own.anchors[anchor])
+    own, tags = shown.register, _TAG.findall(shown.body)
+    ids = [value for tag in tags for what, _, value in _PLACED.findall(tag) if what == "id"]
+    places = {anchor: register.anchor(own.anchors.get(anchor, anchor)) for anchor in ids}
 
     def placed(found: re.Match[str]) -> str:
         what, mark, value = found.groups()
         if what == "aria-label":
-            value = quoted(register.name(own.names[unescape(value)]))
+            name = unescape(value)
+            value = quoted(register.name(own.names.get(name, name)))
         elif what == "id" or mark:
             value = places.get(value, value)
-        return f'{what}="{mark}{value}"'
+        return f' {what}="{mark}{value}"'
 
     deeper = _HEADING.sub(lambda found: f"<{found[1]}h{min(int(found[2]) + 1, DEEPEST)}", shown.body)
-    return _PLACED.sub(placed, deeper)
+    return _TAG.sub(lambda tag: _PLACED.sub(placed, tag[0]), deeper)
 
 
 def _parameter_tag(cell: Mapping[str, Any]) -> str:
