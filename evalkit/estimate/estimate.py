@@ -99,11 +99,13 @@ class Estimate:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse frames that break the contract."""
+        """Refuse frames that break the contract, and make the covariance symmetric to the last digit."""
         for name, columns in {"terms": TERMS, **FRAMES}.items():
             frame = getattr(self, name)
             if list(frame.columns) != columns:
                 raise DesignError(f"{self.design} returned columns {list(frame.columns)} instead of {columns}")
+        # rounding leaves its halves apart in the last digit, and one of them is stored
+        object.__setattr__(self, "covariance", np.tril(self.covariance) + np.tril(self.covariance, -1).T)
         if self.terms.empty or self.terms["term"].duplicated().any():
             raise DesignError(f"{self.design} returned no term, or one term twice")
 

@@ -11,9 +11,15 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+from importlib import import_module
 from typing import Any
 
 DEBUGGER = "debugpy"
+BEGINNING = (
+    "IPython.core.completerlib", "IPython.core.debugger", "IPython.core.logger", "IPython.core.magics.execution",
+    "IPython.core.oinspect", "IPython.extensions.storemagic", "matplotlib_inline.backend_inline",
+    "tornado.platform.asyncio",
+)  # fmt: skip
 SELDOM = 20_000  # new objects after which Python looks for garbage; they are a few MB
 UNWRITTEN = "--HistoryManager.enabled=False"  # nobody typed these cells: they are not for the user's own history
 
@@ -43,15 +49,16 @@ def imported() -> None:
 
 
 def _beginning() -> None:
-    """Import what a kernel imports while it begins, and look up how figures are shown, once for all."""
-    from IPython.core import completerlib, debugger, logger, oinspect, pylabtools  # noqa: F401
-    from IPython.core.magics import execution  # noqa: F401
-    from IPython.extensions import storemagic  # noqa: F401
-    from matplotlib_inline import backend_inline  # noqa: F401
-    from tornado.platform import asyncio  # noqa: F401
+    """Import what a kernel imports while it begins, and look up how figures are shown, once for all that are forked.
 
-    # reads the entry points of every installed package
-    pylabtools.find_gui_and_backend("inline")  # type: ignore[no-untyped-call]
+    These are the kernel's own affairs: what another version of it does without is passed over.
+    """
+    for name in BEGINNING:
+        with contextlib.suppress(ImportError):
+            import_module(name)
+    with contextlib.suppress(ImportError, AttributeError):
+        # reads the entry points of every installed package
+        import_module("IPython.core.pylabtools").find_gui_and_backend("inline")
 
 
 def settled() -> None:
