@@ -37,7 +37,7 @@ def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
         **{name: stored[name] for name in simple},
         terms=terms,
         **frames,
-        covariance=_whole(stored["covariance"]),
+        covariance=_whole(stored["covariance"], len(frames["events"])),
         exposure=stored["exposure"],
         anticipation=stored["anticipation"],
         base=stored.get("base", "universal"),
@@ -46,10 +46,10 @@ def restore(stored: dict[str, Any], frequency: periods.Frequency) -> Estimate:
     )
 
 
-def _whole(rows: list[list[float]]) -> np.ndarray:
-    """A symmetric matrix of its rows up to the diagonal."""
-    out = np.zeros((len(rows), len(rows)))
-    for i, row in enumerate(rows):
+def _whole(rows: list[list[float]], size: int) -> np.ndarray:
+    """A symmetric matrix, shape (size, size), of its rows up to the diagonal."""
+    out = np.zeros((size, size))
+    for i, row in zip(range(size), rows, strict=True):
         out[i, : i + 1] = out[: i + 1, i] = row
     return out
 

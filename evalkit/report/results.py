@@ -48,7 +48,7 @@ def write_report(
     front = gather(study, panel, executed, estimates, record | {"failures": failures})
     failures += _whole(folder, context, front, parts if len(parts) == len(executed) else None)
     write_text(folder / "estimates.csv", _csv(estimates))
-    write_text(folder / "estimates.json", lines(stored))
+    write_text(folder / "estimates.json", _lines(stored))
     if appraised := appraisals(executed):
         write_text(
             folder / "appraisal.csv",
@@ -79,7 +79,7 @@ def shown(executed: Sequence[Executed]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def lines(stored: Sequence[dict[str, Any]]) -> str:
+def _lines(stored: Sequence[dict[str, Any]]) -> str:
     """Estimates as JSON, one a line."""
     text = (json.dumps(one, ensure_ascii=False, allow_nan=False) for one in stored)
     return "[\n" + ",\n".join(text) + "\n]\n"
