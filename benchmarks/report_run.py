@@ -12,6 +12,7 @@ anywhere, because machines differ and ratios do not.
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import shutil
@@ -87,14 +88,21 @@ def ours(study: str, folder: str, how: Sequence[str]) -> list[list[str]]:
     return [[str(BIN / "evalkit"), "run", study, "--out", folder, "--jobs", str(os.cpu_count()), *how]]
 
 
-def main(study: str = "uec", pairs: str = "3", kind: str = "whole", *how: str) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("study", nargs="?", default="uec")
+    parser.add_argument("pairs", nargs="?", type=int, default=3)
+    parser.add_argument("kind", nargs="?", choices=("whole", "light"), default="whole")
+    parser.add_argument("--no-fork", action="store_true")
+    asked = parser.parse_args()
+    how = ["--no-fork"] if asked.no_fork else []
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled code is kept, as on a user's machine, for both
-    if kind == "light":
+    if asked.kind == "light":
         with tempfile.TemporaryDirectory() as top:
-            names = short(Path(top), study)
+            names = short(Path(top), asked.study)
             os.environ["EVALKIT_HOME"] = top
-            return compare(study, int(pairs), names, how)
-    return compare(study, int(pairs), NOTEBOOKS, how)
+            return compare(asked.study, asked.pairs, names, how)
+    return compare(asked.study, asked.pairs, NOTEBOOKS, how)
 
 
 def compare(study: str, pairs: int, names: Sequence[str], how: Sequence[str]) -> None:
@@ -111,4 +119,4 @@ def compare(study: str, pairs: int, names: Sequence[str], how: Sequence[str]) ->
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
