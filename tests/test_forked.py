@@ -17,6 +17,7 @@ from test_run import notebook, run, workspace  # noqa: F401 - a fixture
 
 from evalkit.errors import RunError
 from evalkit.panel import handed
+from evalkit.report.anew import SELDOM
 from evalkit.report.execute import Engine, execute
 from evalkit.report.forked import Warm, answer, ask, can_fork
 from evalkit.report.kernels import Kernels
@@ -89,6 +90,16 @@ def test_figures_of_pyplot_are_not_lost(ran):
     kinds = [set(o.data) for c in done.notebook.cells for o in c.get("outputs", []) if "data" in o]
     assert done.failure is None
     assert any("image/png" in kind for kind in kinds)
+
+
+def test_cells_of_a_run_are_not_for_the_users_own_history(ran):
+    done = ran("print(get_ipython().history_manager.enabled)")
+    assert texts(done) == ["False\n"]
+
+
+def test_garbage_is_still_looked_for_but_less_often(ran):
+    done = ran("import gc\nprint(gc.isenabled(), gc.get_threshold()[0])")
+    assert texts(done) == [f"True {SELDOM}\n"]
 
 
 def test_every_kernel_draws_random_numbers_of_its_own(ran):
